@@ -1,0 +1,3 @@
+"""Heeler herds logs."""
+
+__version__ = "0.1.0"

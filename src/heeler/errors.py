@@ -1,0 +1,68 @@
+"""Every error that Heeler raises on purpose, and the exit code that each becomes.
+
+::
+
+    HeelerError                      3   what failed, where, and what to do: one sentence
+    ├── NothingFound                 1   the question was fine and the answer is empty, or a check failed
+    ├── UsageError                   2   a wrong option, a wrong file, a wrong format
+    │   └── TemplateError            2   a format's text cannot be understood; shows the place with a caret
+    ├── EnvironmentFailed            3   permission, disk, network, a server
+    ├── SourceUnavailable            3   a source cannot be read now; it is retried
+    └── SourceEnded                  0   a source has nothing more to give, ever
+"""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    NOTHING_FOUND = 1
+    USAGE = 2
+    ENVIRONMENT = 3
+    INTERRUPTED = 130
+
+
+class HeelerError(Exception):
+    """A failure told in a sentence: what was read, where, and what to do."""
+
+    exit_code = Exit.ENVIRONMENT
+
+
+class NothingFound(HeelerError):
+    """The answer is empty, or a check failed."""
+
+    exit_code = Exit.NOTHING_FOUND
+
+
+class UsageError(HeelerError):
+    """The command line or the configuration is wrong."""
+
+    exit_code = Exit.USAGE
+
+
+class TemplateError(UsageError):
+    """The text of a format cannot be understood.
+
+    ``text`` is what was read and ``at`` the index of the character where understanding ended.
+    """
+
+    def __init__(self, message: str, text: str, at: int) -> None:
+        self.text = text
+        self.at = at
+        super().__init__(f"{message}\n  {text}\n  {' ' * at}^")
+
+
+class EnvironmentFailed(HeelerError):
+    """Something outside Heeler refused: permission, disk, network, a server."""
+
+
+class SourceUnavailable(HeelerError):
+    """A source cannot be read now. Whoever runs it waits and tries again."""
+
+
+class SourceEnded(HeelerError):
+    """A source has nothing more to give, ever."""
+
+    exit_code = Exit.DONE

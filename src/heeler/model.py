@@ -1,0 +1,42 @@
+"""The values that the rooms hand to each other. All are frozen; none knows where it came from or where it goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Position = Mapping[str, int | str | bool | None]
+"""How far a part has been read. JSON-able, and opaque to everybody but the source that made it."""
+
+LONGEST_LINE_BYTES = 1 << 20
+"""A line longer than this travels and is stored as consecutive pieces without an ending, so memory stays bounded."""
+
+CHUNK_BYTES = 8 << 20
+"""How much a source reads at once: large enough that Python's share of the work is small, small enough for memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One read of one part: whole lines, and the position after them.
+
+    ``data`` ends with a newline, except that a source may end it anywhere when the line will never be completed
+    (end of a file that is not followed, a rotated file whose last line has no newline) or is longer than
+    `LONGEST_LINE_BYTES`. ``position`` is where reading goes on after these bytes; it is stored in the same
+    transaction as they are. ``received_us`` is UTC microseconds.
+    """
+
+    part: str
+    data: bytes
+    position: Position
+    received_us: int
+    events: tuple["SourceEvent", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """Something that happened to a part and that a reader of its lines must know of: a rotation, a gap, a wait.
+
+    ``lost_bytes`` is None where nothing was lost, -1 where it cannot be known how much was.
+    """
+
+    what: str
+    message: str
+    lost_bytes: int | None = None

@@ -1,0 +1,1 @@
+"""Read models and screens: what people and programs see."""
