@@ -25,9 +25,9 @@ def _shown(match: re.Match[str]) -> str:
 
 
 def printable(text: str | bytes) -> str:
-    """Return ``text`` with everything that could act on a terminal, or hide, written out.
+    r"""Return ``text`` with everything that could act on a terminal, or hide, written out.
 
-    Bytes are read as UTF-8, and what is none is shown as ``\\xNN``. Tabs become one blank. A newline at the very end
+    Bytes are read as UTF-8, and what is none is shown as ``\xNN``. Tabs become one blank. A newline at the very end
     is dropped; any other is written out, so one record is one row.
     """
     if isinstance(text, bytes):

@@ -1,0 +1,1 @@
+"""Turning lines into columns, and columns back into lines."""

@@ -1,0 +1,294 @@
+"""The kinds of field that a template may hold: how each is found in a line, read into columns, and written back.
+
+A field is known to a template by its name. Adding one is a class here, or only a line in `FIELDS`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from heeler.formats.lines import Offsets
+from heeler.formats.scan import Flags, Scanner
+
+Columns = dict[str, pl.Series]
+Schema = Mapping[str, pl.DataType | type[pl.DataType]]
+
+
+class Field(ABC):
+    """One kind of field.
+
+    ``columns`` are the columns it fills. ``strict`` is the regular expression (Rust syntax, without groups) of the
+    field as a well-behaved program writes it, where ``{stop}`` stands for the first character behind the field;
+    ``lenient`` is what it may be when the strict reading of a line fails. ``width`` is its length in bytes where that
+    never changes. ``checks`` tells that its text can be wrong, so that it is read even where nobody asks for it.
+    """
+
+    checks = True
+
+    def __init__(self, columns: Schema, strict: str, lenient: str = "", width: int | None = None) -> None:
+        self.columns = columns
+        self.strict = strict
+        self.lenient = lenient or strict
+        self.width = width
+
+    @abstractmethod
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+        """Read the field of every ``valid`` row; return its columns and which rows still are valid."""
+
+    def count(self, octet: int) -> int | None:
+        """Tell how often ``octet`` stands in every valid text of this field; None where that differs."""
+        del octet
+        return None
+
+    @abstractmethod
+    def render(self) -> pl.Expr:
+        """Write the columns back as the text of the field, exactly as the common programs write it."""
+
+
+_QUOTED = r'(?:[^"\\]|\\.)*'
+
+
+class Text(Field):
+    """Text that ends where the literal behind it begins. In quotes a backslash escapes, as nginx and Apache do."""
+
+    checks = False
+
+    def __init__(self, column: str, *, quotes: bool = False) -> None:
+        super().__init__({column: pl.String}, _QUOTED if quotes else "[^{stop}]*", ".*?")
+        self.column = column
+
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+        """See `Field.read`."""
+        return {self.column: scan.text(start, end, None if valid.all() else valid)}, valid
+
+    def render(self) -> pl.Expr:
+        """See `Field.render`."""
+        return pl.col(self.column)
+
+
+class Request(Field):
+    """An HTTP request line, ``GET /path HTTP/1.1``, as three columns.
+
+    What is not a method, a target and a protocol (a TLS handshake on a plain port, ``-``, nothing at all, HTTP/0.9)
+    is malformed: ``method`` and ``protocol`` are null and ``path`` holds the whole text.
+    """
+
+    checks = False
+
+    def __init__(self) -> None:
+        super().__init__({"method": pl.String, "path": pl.String, "protocol": pl.String}, _QUOTED, ".*?")
+
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+        """See `Field.read`."""
+        blanks = scan.positions(ord(" "))
+        first = blanks[np.searchsorted(blanks, start)]
+        last = blanks[np.searchsorted(blanks, end) - 1]
+        whole = valid & (first + 1 < last) & (last < end) & scan.literal(b"HTTP/", last + 1)
+        # Three capitals tell a method from what binary protocols and scanners send.
+        head = scan.load(start)[:, 0]
+        for shift in (0, 8, 16):
+            whole &= ((head >> np.uint32(shift) & np.uint32(0xFF)) - np.uint32(ord("A"))) < 26
+        if whole.all():
+            path = scan.text(first + 1, last, None)
+            return {
+                "method": scan.text(start, first, None),
+                "path": path,
+                "protocol": scan.text(last + 1, end, None),
+            }, valid
+        path = scan.text(np.where(whole, first + 1, start), np.where(whole, last, end), None if valid.all() else valid)
+        return {
+            "method": scan.text(start, first, whole),
+            "path": path,
+            "protocol": scan.text(last + 1, end, whole),
+        }, valid
+
+    def render(self) -> pl.Expr:
+        """See `Field.render`."""
+        whole = pl.concat_str("method", pl.lit(" "), "path", pl.lit(" "), "protocol")
+        return pl.when(pl.col("method").is_null()).then("path").otherwise(whole)
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH_KEYS = np.array([int.from_bytes(name.encode(), "little") for name in _MONTHS], np.uint32)
+
+
+class ClfTime(Field):
+    """The time of the common log format, ``10/Oct/2000:13:55:36 -0700``: UTC microseconds and minutes east of UTC.
+
+    Source: httpd ``mod_log_config`` and nginx ``$time_local``; months are English always.
+    """
+
+    def __init__(self) -> None:
+        pattern = "[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
+        super().__init__({"time": pl.Datetime("us"), "zone": pl.Int16}, pattern, width=26)
+
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+        """See `Field.read`. Lines of one second carry the same text, so only the first of each run is looked at."""
+        del end
+        changed = np.zeros(len(start), np.bool_)
+        changed[:1] = True
+        for at in (0, 10):  # two times sixteen bytes cover all 26
+            part = scan.load(start + at).view(np.uint64)
+            changed[1:] |= (part[1:, 0] != part[:-1, 0]) | (part[1:, 1] != part[:-1, 1])
+        heads = np.flatnonzero(changed)
+        time_us, zone, good = self._values(scan, start[heads])
+        runs = np.diff(heads, append=len(start))
+        valid = valid & np.repeat(good, runs)
+        frame = pl.DataFrame(
+            {"time": np.repeat(time_us, runs), "zone": np.repeat(zone, runs), "valid": valid},
+        ).select(
+            pl.when("valid").then(pl.col("time").cast(pl.Datetime("us"))).alias("time"),
+            pl.when("valid").then("zone").alias("zone"),
+        )
+        return {"time": frame["time"], "zone": frame["zone"]}, valid
+
+    @staticmethod
+    def _values(scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags]:
+        text = scan.octets[np.minimum(start, len(scan.octets) - 26)[:, None] + np.arange(26)]
+        digits = text.astype(np.int64) - ord("0")
+        good = ((digits >= 0) & (digits <= 9))[:, [0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19, 22, 23, 24, 25]].all(
+            axis=1
+        )
+        for at, char in ((2, "/"), (6, "/"), (11, ":"), (14, ":"), (17, ":"), (20, " ")):
+            good &= text[:, at] == ord(char)
+        sign = np.where(text[:, 21] == ord("-"), -1, 1)
+        good &= (text[:, 21] == ord("-")) | (text[:, 21] == ord("+"))
+
+        month_key = scan.load(start + 3)[:, 0] & np.uint32(0xFFFFFF)
+        is_month = month_key[:, None] == _MONTH_KEYS
+        good &= is_month.any(axis=1)
+        month = is_month.argmax(axis=1)
+        day, hour = digits[:, 0] * 10 + digits[:, 1], digits[:, 12] * 10 + digits[:, 13]
+        year = digits[:, 7:11] @ np.array([1000, 100, 10, 1])
+        minute, second = digits[:, 15] * 10 + digits[:, 16], digits[:, 18] * 10 + digits[:, 19]
+        zone_hour, zone_minute = digits[:, 22] * 10 + digits[:, 23], digits[:, 24] * 10 + digits[:, 25]
+        # A 60th second is a leap second; the clock of Unix counts it as the first of the next minute.
+        good &= (hour < 24) & (minute < 60) & (second <= 60) & (zone_hour < 24) & (zone_minute < 60) & (year > 0)
+        year = np.where(good, year, 1970)
+        first = (year - 1970).astype("M8[Y]").astype("M8[M]") + month
+        good &= (day >= 1) & (first.astype("M8[D]") + (day - 1) < (first + 1).astype("M8[D]"))
+        zone = sign * (zone_hour * 60 + zone_minute)
+        days = first.astype("M8[D]").astype(np.int64) + day - 1
+        seconds = days * 86_400 + hour * 3600 + (minute - zone) * 60 + second
+        return np.where(good, seconds * 1_000_000, 0), np.where(good, zone, 0).astype(np.int16), good
+
+    def count(self, octet: int) -> int | None:
+        """See `Field.count`."""
+        return b"// ::: ".count(octet) if octet in b' /:"' else None
+
+    def render(self) -> pl.Expr:
+        """See `Field.render`."""
+        zone = pl.col("zone").cast(pl.Int32)
+        local = (pl.col("time") + pl.duration(minutes=zone)).dt.strftime("%d/%b/%Y:%H:%M:%S")
+        sign = pl.when(zone < 0).then(pl.lit(" -")).otherwise(pl.lit(" +"))
+        hours = (zone.abs() // 60).cast(pl.String).str.zfill(2)
+        minutes = (zone.abs() % 60).cast(pl.String).str.zfill(2)
+        return pl.concat_str(local, sign, hours, minutes)
+
+
+class Status(Field):
+    """A three-digit HTTP status."""
+
+    def __init__(self) -> None:
+        super().__init__({"status": pl.UInt16}, "[0-9]{3}", width=3)
+
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+        """See `Field.read`."""
+        value, good = scan.number(start, end - start, valid)
+        return {"status": _integers(value, good, pl.UInt16)}, good
+
+    def count(self, octet: int) -> int | None:
+        """See `Field.count`."""
+        return _among_digits(octet)
+
+    def render(self) -> pl.Expr:
+        """See `Field.render`."""
+        return pl.col("status").cast(pl.String).str.zfill(3)
+
+
+class Number(Field):
+    """A count of 0 or more, with ``-`` for none; ``scale`` turns what is written into what is stored."""
+
+    def __init__(self, column: str, dtype: pl.DataType | type[pl.DataType], scale: int = 1) -> None:
+        super().__init__({column: dtype}, "[0-9]{1,16}|-")
+        self.column, self.dtype, self.scale = column, dtype, scale
+
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+        """See `Field.read`."""
+        dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
+        value, good = scan.number(start, end - start, valid & ~dash)
+        return {self.column: _integers(value * np.uint64(self.scale), good, self.dtype)}, good | dash
+
+    def count(self, octet: int) -> int | None:
+        """See `Field.count`."""
+        return _among_digits(octet)
+
+    def render(self) -> pl.Expr:
+        """See `Field.render`."""
+        number = pl.col(self.column).cast(pl.Int64) // self.scale if self.scale > 1 else pl.col(self.column)
+        return number.cast(pl.String).fill_null("-")
+
+
+class Seconds(Field):
+    """A duration as nginx writes it, seconds with three decimals (``0.042``); stored in microseconds."""
+
+    def __init__(self) -> None:
+        super().__init__({"duration": pl.Duration("us")}, "[0-9]{1,9}[.][0-9]{3}|-")
+
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+        """See `Field.read`."""
+        dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
+        point = end - 4
+        has_point = valid & (point > start) & scan.literal(b".", point)
+        whole, good = scan.number(start, point - start, has_point)
+        thousandths, good = scan.number(point + 1, np.full(len(start), 3), good)
+        micros = (whole * np.uint64(1000) + thousandths) * np.uint64(1000)
+        return {"duration": _integers(micros, good, pl.Duration("us"))}, good | dash
+
+    def count(self, octet: int) -> int | None:
+        """See `Field.count`."""
+        return _among_digits(octet)
+
+    def render(self) -> pl.Expr:
+        """See `Field.render`."""
+        millis = pl.col("duration").dt.total_milliseconds()
+        text = pl.concat_str(millis // 1000, pl.lit("."), (millis % 1000).cast(pl.String).str.zfill(3))
+        return text.fill_null("-")
+
+
+def _among_digits(octet: int) -> int | None:
+    """Tell how often ``octet`` stands among digits, a point and a dash: never, or nobody knows."""
+    return None if octet in b"0123456789.-" else 0
+
+
+def _integers(value: NDArray[np.uint64], valid: Flags, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+    numbers = pl.Series(value)
+    if not valid.all():
+        numbers = pl.select(pl.when(pl.lit(pl.Series(valid))).then(pl.lit(numbers))).to_series()
+    if dtype in (pl.Duration, pl.Datetime):
+        numbers = numbers.cast(pl.Int64)
+    return numbers.cast(dtype)
+
+
+FIELDS: Mapping[str, Field] = {
+    "client": Text("client"),
+    "ident": Text("ident"),
+    "user": Text("remote_user"),
+    "host": Text("host"),
+    "time": ClfTime(),
+    "request": Request(),
+    "method": Text("method"),
+    "path": Text("path"),
+    "protocol": Text("protocol"),
+    "status": Status(),
+    "bytes": Number("bytes", pl.UInt64),
+    "referer": Text("referer"),
+    "agent": Text("agent"),
+    "duration_s": Seconds(),
+    "duration_ms": Number("duration", pl.Duration("us"), 1000),
+    "duration_us": Number("duration", pl.Duration("us")),
+}
+"""The fields with columns of their own. A template may name others: those go into ``attributes``."""
