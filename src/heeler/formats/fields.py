@@ -3,6 +3,7 @@
 A field is known to a template by its name. Adding one is a class here, or only a line in `FIELDS`.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
@@ -69,6 +70,18 @@ class Text(Field):
         return pl.col(self.column)
 
 
+class Attribute(Text):
+    """Text without a column of its own: read as column ``@name``, stored in the JSON object ``attributes``."""
+
+    def __init__(self, name: str, *, quotes: bool) -> None:
+        super().__init__("@" + name, quotes=quotes)
+        self.name = name
+
+    def render(self) -> pl.Expr:
+        """See `Field.render`."""
+        return pl.col("attributes").str.json_decode(pl.Struct({self.name: pl.String})).struct.field(self.name)
+
+
 class Request(Field):
     """An HTTP request line, ``GET /path HTTP/1.1``, as three columns.
 
@@ -115,78 +128,88 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MONTH_KEYS = np.array([int.from_bytes(name.encode(), "little") for name in _MONTHS], np.uint32)
 
 
-class ClfTime(Field):
-    """The time of the common log format, ``10/Oct/2000:13:55:36 -0700``: UTC microseconds and minutes east of UTC.
+class Time(Field):
+    """A time with its zone, of a fixed layout: UTC microseconds and minutes east of UTC.
 
-    Source: httpd ``mod_log_config`` and nginx ``$time_local``; months are English always.
+    In the layout ``YYYY``, ``MM`` or ``MON`` (English always), ``DD``, ``hh``, ``mm``, ``ss`` are the local time,
+    ``+`` is the sign and ``ZZ``, ``zz`` the hours and minutes of the zone; everything else stands for itself.
     """
 
-    def __init__(self) -> None:
-        pattern = "[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
-        super().__init__({"time": pl.Datetime("us"), "zone": pl.Int16}, pattern, width=26)
+    def __init__(self, layout: str, strftime: str) -> None:
+        self._layout = layout
+        self._strftime = strftime
+        self._zone_colon = ":" if "ZZ:zz" in layout else ""
+        month = layout.replace("MON", "[A-Z][a-z]{2}")
+        digits = re.sub("YYYY|MM|DD|hh|mm|ss|ZZ|zz", lambda match: f"[0-9]{{{len(match[0])}}}", month)
+        super().__init__({"time": pl.Datetime("us"), "zone": pl.Int16}, digits.replace("+", "[+-]"), width=len(layout))
+        self._literals = [(at, char) for at, char in enumerate(layout) if not char.isalpha() and char != "+"]
+        if "T" in layout:
+            self._literals.append((layout.index("T"), "T"))
 
     def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
         """See `Field.read`. Lines of one second carry the same text, so only the first of each run is looked at."""
         del end
         changed = np.zeros(len(start), np.bool_)
         changed[:1] = True
-        for at in (0, 10):  # two times sixteen bytes cover all 26
+        for at in (0, len(self._layout) - 16):  # twice sixteen bytes cover every layout
             part = scan.load(start + at).view(np.uint64)
             changed[1:] |= (part[1:, 0] != part[:-1, 0]) | (part[1:, 1] != part[:-1, 1])
         heads = np.flatnonzero(changed)
         time_us, zone, good = self._values(scan, start[heads])
         runs = np.diff(heads, append=len(start))
         valid = valid & np.repeat(good, runs)
-        frame = pl.DataFrame(
-            {"time": np.repeat(time_us, runs), "zone": np.repeat(zone, runs), "valid": valid},
-        ).select(
-            pl.when("valid").then(pl.col("time").cast(pl.Datetime("us"))).alias("time"),
-            pl.when("valid").then("zone").alias("zone"),
-        )
+        frame = pl.DataFrame({"time": np.repeat(time_us, runs), "zone": np.repeat(zone, runs), "valid": valid})
+        frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
+        if not valid.all():
+            frame = frame.with_columns(pl.when("valid").then(pl.col("time", "zone")))
         return {"time": frame["time"], "zone": frame["zone"]}, valid
 
-    @staticmethod
-    def _values(scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags]:
-        text = scan.octets[np.minimum(start, len(scan.octets) - 26)[:, None] + np.arange(26)]
-        digits = text.astype(np.int64) - ord("0")
-        good = ((digits >= 0) & (digits <= 9))[:, [0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19, 22, 23, 24, 25]].all(
-            axis=1
-        )
-        for at, char in ((2, "/"), (6, "/"), (11, ":"), (14, ":"), (17, ":"), (20, " ")):
+    def _values(self, scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags]:
+        text = scan.octets[
+            np.minimum(start, len(scan.octets) - len(self._layout))[:, None] + np.arange(len(self._layout))
+        ]
+        good = np.ones(len(start), np.bool_)
+        for at, char in self._literals:
             good &= text[:, at] == ord(char)
-        sign = np.where(text[:, 21] == ord("-"), -1, 1)
-        good &= (text[:, 21] == ord("-")) | (text[:, 21] == ord("+"))
 
-        month_key = scan.load(start + 3)[:, 0] & np.uint32(0xFFFFFF)
-        is_month = month_key[:, None] == _MONTH_KEYS
-        good &= is_month.any(axis=1)
-        month = is_month.argmax(axis=1)
-        day, hour = digits[:, 0] * 10 + digits[:, 1], digits[:, 12] * 10 + digits[:, 13]
-        year = digits[:, 7:11] @ np.array([1000, 100, 10, 1])
-        minute, second = digits[:, 15] * 10 + digits[:, 16], digits[:, 18] * 10 + digits[:, 19]
-        zone_hour, zone_minute = digits[:, 22] * 10 + digits[:, 23], digits[:, 24] * 10 + digits[:, 25]
+        def number(name: str) -> NDArray[np.int64]:
+            at = self._layout.index(name)
+            digits = text[:, at : at + len(name)].astype(np.int64) - ord("0")
+            np.logical_and(good, ((digits >= 0) & (digits <= 9)).all(axis=1), out=good)
+            return digits @ (10 ** np.arange(len(name))[::-1])
+
+        if "MON" in self._layout:
+            key = scan.load(start + self._layout.index("MON"))[:, 0] & np.uint32(0xFFFFFF)
+            is_month = key[:, None] == _MONTH_KEYS
+            month = np.where(is_month.any(axis=1), is_month.argmax(axis=1) + 1, 0)
+        else:
+            month = number("MM")
+        year, day, hour, minute, second = (number(name) for name in ("YYYY", "DD", "hh", "mm", "ss"))
+        zone_hour, zone_minute = number("ZZ"), number("zz")
+        sign = text[:, self._layout.index("+")]
+        good &= (sign == ord("-")) | (sign == ord("+"))
+        zone = np.where(sign == ord("-"), -1, 1) * (zone_hour * 60 + zone_minute)
         # A 60th second is a leap second; the clock of Unix counts it as the first of the next minute.
-        good &= (hour < 24) & (minute < 60) & (second <= 60) & (zone_hour < 24) & (zone_minute < 60) & (year > 0)
-        year = np.where(good, year, 1970)
-        first = (year - 1970).astype("M8[Y]").astype("M8[M]") + month
+        good &= (hour < 24) & (minute < 60) & (second <= 60) & (zone_hour < 24) & (zone_minute < 60)
+        good &= (year > 0) & (month >= 1) & (month <= 12)
+        first = (np.where(good, year, 1970) - 1970).astype("M8[Y]").astype("M8[M]") + (np.where(good, month, 1) - 1)
         good &= (day >= 1) & (first.astype("M8[D]") + (day - 1) < (first + 1).astype("M8[D]"))
-        zone = sign * (zone_hour * 60 + zone_minute)
         days = first.astype("M8[D]").astype(np.int64) + day - 1
         seconds = days * 86_400 + hour * 3600 + (minute - zone) * 60 + second
         return np.where(good, seconds * 1_000_000, 0), np.where(good, zone, 0).astype(np.int16), good
 
     def count(self, octet: int) -> int | None:
         """See `Field.count`."""
-        return b"// ::: ".count(octet) if octet in b' /:"' else None
+        return sum(ord(char) == octet for _, char in self._literals) if octet in b' /:"' else None
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
         zone = pl.col("zone").cast(pl.Int32)
-        local = (pl.col("time") + pl.duration(minutes=zone)).dt.strftime("%d/%b/%Y:%H:%M:%S")
-        sign = pl.when(zone < 0).then(pl.lit(" -")).otherwise(pl.lit(" +"))
+        local = (pl.col("time") + pl.duration(minutes=zone)).dt.strftime(self._strftime)
+        sign = pl.when(zone < 0).then(pl.lit("-")).otherwise(pl.lit("+"))
         hours = (zone.abs() // 60).cast(pl.String).str.zfill(2)
         minutes = (zone.abs() % 60).cast(pl.String).str.zfill(2)
-        return pl.concat_str(local, sign, hours, minutes)
+        return pl.concat_str(local, sign, hours, pl.lit(self._zone_colon), minutes)
 
 
 class Status(Field):
@@ -278,7 +301,9 @@ FIELDS: Mapping[str, Field] = {
     "ident": Text("ident"),
     "user": Text("remote_user"),
     "host": Text("host"),
-    "time": ClfTime(),
+    # httpd mod_log_config %t and nginx $time_local; ISO 8601 as nginx writes $time_iso8601
+    "time": Time("DD/MON/YYYY:hh:mm:ss +ZZzz", "%d/%b/%Y:%H:%M:%S "),
+    "time_iso": Time("YYYY-MM-DDThh:mm:ss+ZZ:zz", "%Y-%m-%dT%H:%M:%S"),
     "request": Request(),
     "method": Text("method"),
     "path": Text("path"),
@@ -287,7 +312,8 @@ FIELDS: Mapping[str, Field] = {
     "bytes": Number("bytes", pl.UInt64),
     "referer": Text("referer"),
     "agent": Text("agent"),
-    "duration_s": Seconds(),
+    "duration": Seconds(),
+    "duration_s": Number("duration", pl.Duration("us"), 1_000_000),
     "duration_ms": Number("duration", pl.Duration("us"), 1000),
     "duration_us": Number("duration", pl.Duration("us")),
 }

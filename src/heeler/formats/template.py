@@ -15,12 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from heeler.errors import TemplateError
-from heeler.formats.fields import FIELDS, Field, Text
-from heeler.formats.lines import CRLF, LF, NO_ENDING, Lines, Offsets
+from heeler.formats.fields import FIELDS, Attribute, Field, Text
+from heeler.formats.lines import Lines, Offsets
 from heeler.formats.scan import Flags, Scanner
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[^{}]+|[{}]")
@@ -52,14 +50,9 @@ class Template:
         self.text = text
         self.table = table
         self.prefix, self.parts = _compile(text)
-        self.extras = [part.name for part in self.parts if part.name not in FIELDS]
-        self.columns = tuple(
-            dict.fromkeys(
-                column
-                for part in self.parts
-                for column in (part.field.columns if part.name in FIELDS else ("attributes",))
-            )
-        )
+        self._attributes = [part.field for part in self.parts if isinstance(part.field, Attribute)]
+        typed = [column for part in self.parts for column in part.field.columns if column[0] != "@"]
+        self.columns = (*typed, *(["attributes"] if self._attributes else []))
         self._strict = self._pattern(strict=True)
         self._lenient = self._pattern(strict=False)
 
@@ -91,52 +84,40 @@ class Template:
         kept = Scanner(lines).binary(lines.starts, lines.ends, keep.to_numpy()) if keep.any() else None
         return frame.with_columns(raw=pl.lit(kept if kept is not None else None, dtype=pl.Binary))
 
-    def render(self, frame: pl.DataFrame) -> pl.Series:
-        """Write the rows of ``frame`` (as `parse` makes it) as lines with their endings: Binary, one per row."""
-        line = pl.coalesce("raw", self._rendered().cast(pl.Binary))
-        ending = pl.col("ending").replace_strict({LF: b"\n", CRLF: b"\r\n", NO_ENDING: b""}, return_dtype=pl.Binary)
-        both = self._with_extras(frame).select(line=line, ending=ending)
-        large = pa.large_binary()
-        parts = [column.to_arrow().cast(large) for column in both.iter_columns()]
-        joined = pc.binary_join_element_wise(*parts, pa.scalar(b"", large))
-        return pl.Series("line", pl.from_arrow(joined))
+    def fitting(self, lines: Lines) -> tuple[int, int]:
+        """Return how many of ``lines`` fit as a well-behaved program writes them, and how many fit at all."""
+        _, strict = self._read(Scanner(lines.readable()), self._cut_by(self._strict), set())
+        return int(strict.sum()), int(self.parse(lines, ())["parsed"].sum())
 
-    def _is_exact(self, frame: pl.DataFrame, lines: Lines) -> pl.Series:
-        original = Scanner(lines).binary(lines.starts, lines.ends)
-        rendered = self._with_extras(frame).select(self._rendered().cast(pl.Binary)).to_series()
-        return frame["parsed"] & (rendered == original).fill_null(value=False)
-
-    def _rendered(self) -> pl.Expr:
+    def rendered(self) -> pl.Expr:
+        """Write each row back as the text of its line, without the ending: String."""
         pieces = [pl.lit(self.prefix.decode())] if self.prefix else []
         for part in self.parts:
             pieces += [part.field.render(), pl.lit(part.after.decode())]
         return pl.concat_str(pieces)
 
-    def _with_extras(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if not self.extras:
-            return frame
-        shape = pl.Struct(dict.fromkeys(self.extras, pl.String))
-        values = pl.col("attributes").str.json_decode(shape)
-        return frame.with_columns(values.struct.field(name).alias(_extra(name)) for name in self.extras)
+    def _is_exact(self, frame: pl.DataFrame, lines: Lines) -> pl.Series:
+        original = Scanner(lines).binary(lines.starts, lines.ends)
+        rendered = frame.select(self.rendered().cast(pl.Binary)).to_series()
+        return frame["parsed"] & (rendered == original).fill_null(value=False)
 
     def _read(self, scan: Scanner, cut: Callable[[Scanner], Cuts], wanted: set[str]) -> tuple[pl.DataFrame, Flags]:
         starts, ends, valid = cut(scan)
         if not valid.all():  # the offsets of the other rows may lie anywhere
             starts = [np.where(valid, start, 0) for start in starts]
             ends = [np.where(valid, end, 0) for end in ends]
-        columns: dict[str, pl.Series] = {}
+        columns: dict[str, pl.Series] = {"parsed": pl.Series(np.ones(len(valid), np.bool_))}
+        wanted = wanted | {field.column for field in self._attributes if "attributes" in wanted}
         for part, start, end in zip(self.parts, starts, ends, strict=True):
-            is_extra = part.name not in FIELDS
-            asked = "attributes" in wanted if is_extra else not wanted.isdisjoint(part.field.columns)
-            if asked or part.field.checks:
+            if part.field.checks or not wanted.isdisjoint(part.field.columns):
                 read, valid = part.field.read(scan, start, end, valid)
-                columns |= (
-                    {name: column for name, column in read.items() if is_extra or name in wanted} if asked else {}
-                )
-        frame = pl.DataFrame(columns, height=len(valid)).with_columns(parsed=True)
-        if self.extras and "attributes" in wanted:
-            extras = pl.struct(pl.col(_extra(name)).alias(name) for name in self.extras).struct.json_encode()
-            frame = frame.with_columns(attributes=extras).drop(_extra(name) for name in self.extras)
+                columns |= {name: column for name, column in read.items() if name in wanted}
+        frame = pl.DataFrame(columns)
+        if self._attributes and "attributes" in wanted:
+            values = pl.struct(pl.col(field.column).alias(field.name) for field in self._attributes)
+            frame = frame.with_columns(attributes=values.struct.json_encode()).drop(
+                field.column for field in self._attributes
+            )
         return frame, valid
 
     def _cut_at_literals(self, scan: Scanner) -> Cuts:
@@ -204,45 +185,50 @@ class Template:
 
 def _compile(text: str) -> tuple[bytes, list[Part]]:
     """Read the text of a template into its leading literal and its parts."""
+    literals, names, places = _pieces(text)
+    if not names:
+        raise TemplateError("The template has no field; name at least {time}.", text, len(text))
+    parts = []
+    for name, before, after in zip(names, literals, literals[1:], strict=False):
+        field = FIELDS.get(name)
+        quotes = before.endswith('"') and after.startswith('"')
+        if field is None:
+            field = Attribute(name, quotes=quotes)
+        elif isinstance(field, Text):
+            field = Text(field.column, quotes=quotes)
+        parts.append(Part(name, field, after.encode()))
+    for part, following, place in zip(parts, parts[1:], places[1:], strict=False):
+        if not part.after and part.field.width is None:
+            raise TemplateError(
+                f"The template has {{{part.name}}} and {{{following.name}}} side by side, so nothing tells where the "
+                "first one ends; put a character between them.",
+                text,
+                place,
+            )
+    _refuse_twice(text, parts, places)
+    return literals[0].encode(), parts
+
+
+def _pieces(text: str) -> tuple[list[str], list[str], list[int]]:
+    """Return the literals around the fields, the names of the fields, and where those stand in ``text``."""
     literals, names, places = [""], list[str](), list[int]()
     for piece in _PIECE.finditer(text):
         name = piece["name"]
-        if name is None:
-            if piece[0] in "{}":
-                raise TemplateError(
-                    f"The template has a {piece[0]!r} without its partner; write {piece[0] * 2!r} for "
-                    "the character itself.",
-                    text,
-                    piece.start(),
-                )
+        if name is not None and not _NAME.fullmatch(name):
+            message = f"The template has a field named {name!r}; a name is made of a-z, 0-9 and _."
+            raise TemplateError(message, text, piece.start() + 1)
+        if name is not None:
+            names.append(name)
+            places.append(piece.start())
+            literals.append("")
+        elif piece[0] in ("{", "}"):
+            message = f"The template has a {piece[0]!r} without its partner; {piece[0] * 2!r} stands for the character."
+            raise TemplateError(message, text, piece.start())
+        elif "\n" in piece[0]:
+            raise TemplateError("The template has a newline; it describes one line.", text, piece.start())
+        else:
             literals[-1] += piece[0][0] if piece[0] in ("{{", "}}") else piece[0]
-            continue
-        if not _NAME.fullmatch(name):
-            raise TemplateError(
-                f"The template has a field named {name!r}; a name is made of a-z, 0-9 and _.", text, piece.start() + 1
-            )
-        if names and not literals[-1] and FIELDS.get(names[-1], _ANY).width is None:
-            raise TemplateError(
-                f"The template has {{{names[-1]}}} and {{{name}}} side by side, so nothing tells where "
-                "the first one ends; put a character between them.",
-                text,
-                piece.start(),
-            )
-        names.append(name)
-        places.append(piece.start())
-        literals.append("")
-    if not names:
-        raise TemplateError("The template has no field; name at least {time}.", text, len(text))
-    if "\n" in text:
-        raise TemplateError("The template has a newline; it describes one line.", text.replace("\n", " "), 0)
-    parts = []
-    for name, before, after in zip(names, literals, literals[1:], strict=False):
-        field = FIELDS.get(name) or Text(_extra(name))
-        if isinstance(field, Text):
-            field = Text(field.column, quotes=before.endswith('"') and after.startswith('"'))
-        parts.append(Part(name, field, after.encode()))
-    _refuse_twice(text, parts, places)
-    return literals[0].encode(), parts
+    return literals, names, places
 
 
 def _refuse_twice(text: str, parts: list[Part], places: list[int]) -> None:
@@ -259,13 +245,5 @@ def _refuse_twice(text: str, parts: list[Part], places: list[int]) -> None:
             seen[column] = part.name
 
 
-def _extra(name: str) -> str:
-    """Name the column that holds an attribute while a frame is being made; ``@`` keeps it apart from the others."""
-    return "@" + name
-
-
 def _literal(text: str) -> str:
     return "".join(char if char.isalnum() and char.isascii() else f"\\x{{{ord(char):x}}}" for char in text)
-
-
-_ANY = Text("")
