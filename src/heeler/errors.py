@@ -51,7 +51,8 @@ class TemplateError(UsageError):
     def __init__(self, message: str, text: str, at: int) -> None:
         self.text = text
         self.at = at
-        super().__init__(f"{message}\n  {text}\n  {' ' * at}^")
+        shown = text.replace("\n", " ").replace("\t", " ")
+        super().__init__(f"{message}\n  {shown}\n  {' ' * at}^")
 
 
 class EnvironmentFailed(HeelerError):

@@ -1,7 +1,7 @@
 """Log text is hostile wherever it is shown. Nothing reaches a terminal without passing here.
 
 A line of a log may carry escape sequences that retitle a window, write to the clipboard, hide text or forge further
-lines (CWE-150). Everything that is not plainly printable is shown as ``\\xNN`` or ``\\uNNNN``; the bytes themselves
+lines (CWE-150). Everything that is not plainly printable is written as Python would write it; the bytes themselves
 stay as they are in the store.
 """
 
@@ -21,7 +21,7 @@ def _shown(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # what `surrogateescape` made of a byte
         return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def printable(text: str | bytes) -> str:

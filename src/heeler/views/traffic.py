@@ -29,6 +29,7 @@ def prepared(records: pl.DataFrame) -> pl.DataFrame:
         "bytes",
         "parsed",
         "raw",
+        "ending",
         pl.col("method").fill_null("-"),
         pl.concat_str(hundreds.cast(pl.String), pl.lit("xx")).alias("class"),
         section=section(records),

@@ -1,0 +1,163 @@
+"""One watched file: its source, its format as soon as that is known, and how it fares."""
+
+import asyncio
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from heeler.clock import Clock
+from heeler.errors import EnvironmentFailed, UsageError
+from heeler.formats import Format
+from heeler.formats.access import ACCESS_FORMATS
+from heeler.formats.choose import guesses, is_binary
+from heeler.formats.lines import split
+from heeler.model import Chunk, Position
+from heeler.sources.file import FileSource
+from heeler.views.escape import printable
+from heeler.views.snapshot import FileStatus
+from heeler.views.traffic import COLUMNS, prepared
+
+CHUNK_BYTES = 2 << 20
+"""Smaller than elsewhere: what parsing a chunk takes stays in the cache of a processor."""
+
+_SAMPLE_BYTES = 256 << 10
+_ENOUGH_LINES = 100
+"""A format that parsed less than half of this many lines is looked for again."""
+
+
+class WatchedFile:
+    """A file while it is watched. ``path`` may be ``-`` for standard input."""
+
+    def __init__(self, path: str, known: Format | None, clock: Clock, *, replay: bool, from_start: bool) -> None:
+        """Look at what is there.
+
+        Raises `UsageError` for what cannot be watched (a directory, a device, a binary file, under ``replay`` also a
+        missing file), `EnvironmentFailed` for what may not be read.
+        """
+        self.path = path
+        self.state: Literal["waiting", "following", "ended"] = "following" if replay else "waiting"
+        self.lines = self.parsed = self.bytes = 0
+        self.format = known
+        self.message = ""
+        self._given = known is not None
+        self._replay = replay
+        self._clock = clock
+        self._positions: dict[str, Position] = {}
+        if path != "-":
+            self._look(Path(path))
+        self.source = self._open(from_start=from_start)
+
+    @property
+    def shown_path(self) -> str:
+        """The path as it may be shown."""
+        return "standard input" if self.path == "-" else printable(os.fsencode(self.path))
+
+    def reopen(self) -> None:
+        """Make a new source that goes on where the last one was."""
+        self.source = self._open(from_start=True)
+
+    def _open(self, *, from_start: bool) -> FileSource:
+        return FileSource(
+            self.path,
+            clock=self._clock,
+            follow=not self._replay and self.path != "-",
+            from_start=from_start,
+            positions=self._positions,
+            chunk_bytes=CHUNK_BYTES,
+        )
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self.source.close()
+
+    def _look(self, path: Path) -> None:
+        try:
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
+                raise UsageError(f"{self.shown_path} is a directory; name the log files in it.")
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(
+                    f"{self.shown_path} is no regular file; only files can be watched, or - for standard input."
+                )
+            with path.open("rb") as file:
+                sample = file.read(_SAMPLE_BYTES)
+        except FileNotFoundError:
+            if self._replay:
+                raise UsageError(
+                    f"There is no file {self.shown_path}; check the path, or leave out --replay to wait for it."
+                ) from None
+            self.message = f"waiting for {self.shown_path}"
+        except PermissionError as error:
+            raise EnvironmentFailed(
+                f"{self.shown_path} may not be read by this user; run as one who may, or change its permissions."
+            ) from error
+        except OSError as error:
+            kind = UsageError if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR) else EnvironmentFailed
+            raise kind(f"{self.shown_path} cannot be read: {error.strerror}.") from error
+        else:
+            self._recognise(sample)
+
+    def _recognise(self, sample: bytes) -> None:
+        """Choose the format by the beginning of the file, unless one was given."""
+        whole = sample[: sample.rfind(b"\n") + 1] or sample
+        lines = split(whole)
+        if self._given and self.format is not None:
+            parsed = bool(len(lines)) and bool(self.format.parse(lines, ())["parsed"].any())
+        else:
+            best = guesses(lines)
+            parsed = bool(best)
+            self.format = best[0].format if best else None
+        if is_binary(whole) and not parsed:
+            raise UsageError(f"{self.shown_path} is a binary file: it begins with NUL bytes and no line of it parses.")
+
+    async def prepare(self, chunk: Chunk) -> Callable[[Chunk], pl.DataFrame]:
+        """Return the parser for ``chunk``; the format is looked for as long as none fits."""
+        for event in chunk.events:
+            self.message = printable(event.message)
+        if chunk.data:
+            self.state = "following"
+        doubtful = self.lines < _ENOUGH_LINES and self.parsed * 2 < self.lines
+        if not self._given and chunk.data and (self.format is None or doubtful):
+            await asyncio.to_thread(self._recognise, chunk.data[:_SAMPLE_BYTES])
+        return self._parse
+
+    def _parse(self, chunk: Chunk) -> pl.DataFrame:
+        # Where no access format fits, the likeliest one says so of each line.
+        chosen = self.format or next(iter(ACCESS_FORMATS.values()))
+        return prepared(_complete(chosen.parse(split(chunk.data), COLUMNS)))
+
+    def count(self, chunk: Chunk, records: pl.DataFrame) -> None:
+        """Take note of what was read."""
+        self.lines += records.height
+        self.parsed += int(records["parsed"].sum())
+        self.bytes += len(chunk.data)
+        self._positions[chunk.part] = chunk.position
+
+    def sentence(self) -> str:
+        """Return what is known of the format in a sentence."""
+        if not self.lines:
+            return f"{self.shown_path}: {self.message or 'no line yet'}"
+        name = self.format.name if self.format else "no access log format fits"
+        return f"{self.shown_path}: {name}, {self.parsed / self.lines * 100:.2f} % of {self.lines:,} lines parsed"
+
+    def status(self) -> FileStatus:
+        """Return how the file fares."""
+        name = self.format.name if self.format else None
+        return FileStatus(self.shown_path, self.state, name, self.lines, self.parsed, self.bytes, self.message)
+
+
+def _complete(records: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns that a format of somebody's own leaves out, as nulls."""
+    shape: dict[str, pl.DataType | type[pl.DataType]] = {
+        "time": pl.Datetime("us"),
+        "zone": pl.Int16,
+        "status": pl.UInt16,
+        "bytes": pl.UInt64,
+    }
+    missing = [name for name in COLUMNS if name not in records.columns]
+    return records.with_columns(pl.lit(None, shape.get(name, pl.String)).alias(name) for name in missing)
