@@ -1,0 +1,16 @@
+"""What all tests share: hypothesis without chance or stop-watch, and a word on sample data if it is missing."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("heeler", derandomize=True, deadline=None, max_examples=60, database=None)
+settings.load_profile("heeler")
+
+SHARED_SAMPLES = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not SHARED_SAMPLES.is_dir():
+        terminalreporter.write_line("NOTE: ../shared/data is not there, so formats met only tests/data.", yellow=True)
