@@ -9,10 +9,11 @@ import re
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f"  # C0 without tab, DEL, C1
-    "\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e"  # soft hyphen, marks and fillers that show nothing
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # marks and fillers that show nothing
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, bidi
     "\ufe00-\ufe0f\ufeff\ufff0-\ufffb"  # variation selectors, BOM, interlinear marks
     "\ud800-\udfff"  # lone surrogates: bytes that were no UTF-8
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # joiners of hieroglyphs, shorthand, music
     "\U000e0000-\U000e0fff]"  # tags
 )
 
