@@ -8,8 +8,13 @@ from heeler.errors import UsageError
 SECONDS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600), "d": Fraction(86_400)}
 """The units of a duration, in seconds."""
 
-_DURATION = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(SECONDS)})")
-_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?")
+LONGEST_S = 10 * 366 * 86_400
+"""No window and no interval is longer than this: ten years, far from where seconds would overflow."""
+
+# Twelve digits are more than anybody needs and fewer than a number may have to be calculated with.
+_NUMBER = r"(\d{1,12}(?:\.\d{1,12})?)"
+_DURATION = re.compile(rf"{_NUMBER}({'|'.join(SECONDS)})", re.ASCII)
+_RATE = re.compile(rf"{_NUMBER}(?:/(s|m|h))?", re.ASCII)
 
 
 def duration_s(text: str, what: str) -> Fraction:
@@ -24,6 +29,8 @@ def whole_seconds(text: str, what: str) -> int:
     seconds = duration_s(text, what)
     if seconds < 1 or seconds.denominator != 1:
         raise UsageError(f"{what} {text!r} is not a whole number of seconds; the shortest is 1s.")
+    if seconds > LONGEST_S:
+        raise UsageError(f"{what} {text!r} is too long; the longest is {LONGEST_S // 86_400}d.")
     return int(seconds)
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import typer
 
@@ -40,7 +41,6 @@ def application() -> typer.Typer:
     app = typer.Typer(
         name="heeler",
         add_completion=False,
-        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings=_SETTINGS,
@@ -56,21 +56,46 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets an escape, not a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are text files of the process
-    if arguments[:1] == ["help"]:
-        arguments = [*arguments[1:2], "--help"]
+    failure = ""
     try:
-        code = typer.main.get_command(application()).main(list(arguments), prog_name="heeler", standalone_mode=False)
-        sys.stdout.flush()
+        code = _invoke(arguments)
     except HeelerError as error:
-        sys.stderr.write(f"heeler: {error}\n")
-        return error.exit_code
+        failure, code = str(error), error.exit_code
     except typer.TyperException as error:
-        sys.stderr.write(f"heeler: {error.format_message()} `heeler --help` and `heeler COMMAND --help` tell more.\n")
-        return Exit.USAGE
+        told = error.format_message()
+        stop = "" if told.endswith((".", "?")) else "."
+        failure, code = f"{told}{stop} `heeler --help` and `heeler COMMAND --help` tell more.", Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        return Exit.INTERRUPTED
+        code = Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whoever reads us has gone. What is left in the buffer must not be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
+        code = Exit.DONE  # whoever reads us has gone
+    except OSError as error:
+        failure, code = f"Reading or writing failed: {error.strerror}. Check disk and rights.", Exit.ENVIRONMENT
+    if failure:
+        with suppress(OSError):
+            sys.stderr.write(f"heeler: {failure}\n")
+    _forget_what_cannot_be_written()
+    return code
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] == "help":
+        arguments = [*arguments[1:2], "--help"]
+    command = typer.main.get_command(application())
+    try:
+        # Not its `main`, which answers a closed pipe with an exit code of its own.
+        with command.make_context("heeler", list(arguments)) as context:
+            code = command.invoke(context)
+    except typer.Exit as answered:
+        code = answered.exit_code
+    sys.stdout.flush()
     return code if isinstance(code, int) else Exit.DONE
+
+
+def _forget_what_cannot_be_written() -> None:
+    """Empty the buffers, so that nothing is left for the interpreter to fail on when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

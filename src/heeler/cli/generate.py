@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,7 +30,7 @@ def generate(
     traffic = Traffic(seed=seed, rate=float(rate_per_s(rate, "The rate")), spikes=spikes, invalid=invalid)
     clock = SystemClock()
     try:
-        with sys.stdout.buffer if file == "-" else open(file, "ab", buffering=0) as out:  # noqa: PTH123 - unbuffered
+        with nullcontext(sys.stdout.buffer) if file == "-" else Path(file).open("ab", buffering=0) as out:
             if lines:
                 for batch in batches(traffic, clock.now_us(), lines):
                     out.write(batch)

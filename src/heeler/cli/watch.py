@@ -70,4 +70,6 @@ def _access_format(text: str) -> Format | None:
     found = format_named(text)
     if found.table != "access":
         raise UsageError(f"The format {text!r} has no requests to count; `watch` needs one of access logs.")
+    if "time" not in found.columns:
+        raise UsageError(f"The format {text!r} has no time; `watch` counts by the time that stands in each line.")
     return found

@@ -14,21 +14,23 @@ class Format(Protocol):
     """One way in which programs write lines. Pure, and never raises on what a line holds.
 
     ``text`` is its definition and is stored with the data: a renderer is part of the file format, so that every
-    record can be written back as the line it was, for ever. ``table`` is where its records live.
+    record can be written back as the line it was, for ever. ``table`` is where its records live. ``offers`` are its
+    columns and those that `parse` can derive from them when asked, such as ``section``.
     """
 
     name: str
     text: str
     table: str
     columns: tuple[str, ...]
+    offers: frozenset[str]
 
     def parse(self, lines: Lines, columns: Collection[str] | None = None) -> pl.DataFrame:
         """Read ``lines`` into a frame with one row per line, in their order.
 
-        The frame has the format's columns, or those of ``columns`` alone, then ``ending`` (UInt8), ``parsed``
-        (Boolean) and ``raw`` (Binary, the line without its ending). A line that does not fit has nulls, ``parsed``
-        false and its bytes in ``raw``. With all columns, ``raw`` also holds every line that does not render back
-        byte for byte.
+        The frame has the format's columns, or of what it ``offers`` those in ``columns``, then ``ending`` (UInt8),
+        ``parsed`` (Boolean) and ``raw`` (Binary, the line without its ending). A line that does not fit has nulls,
+        ``parsed`` false and its bytes in ``raw``. With all columns, ``raw`` also holds every line that does not
+        render back byte for byte.
         """
         ...
 

@@ -6,6 +6,7 @@ A field is known to a template by its name. Adding one is a class here, or only 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from heeler.formats.lines import Offsets
 from heeler.formats.scan import Flags, Scanner
+from heeler.formats.section import sections
 
 Columns = dict[str, pl.Series]
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
@@ -24,25 +26,27 @@ class Field(ABC):
     ``columns`` are the columns it fills. ``strict`` is the regular expression (Rust syntax, without groups) of the
     field as a well-behaved program writes it, where ``{stop}`` stands for the first character behind the field;
     ``lenient`` is what it may be when the strict reading of a line fails. ``width`` is its length in bytes where that
-    never changes. ``checks`` tells that its text can be wrong, so that it is read even where nobody asks for it.
+    never changes. ``checks`` tells that its text can be wrong, so that it is read even where nobody asks for it; no
+    such text holds a quote. ``offers`` are the columns, and what else can be had of the field: ``section``.
     """
 
     checks = True
 
     def __init__(self, columns: Schema, strict: str, lenient: str = "", width: int | None = None) -> None:
         self.columns = columns
+        self.offers = set(columns)
         self.strict = strict
         self.lenient = lenient or strict
         self.width = width
 
     @abstractmethod
-    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
-        """Read the field of every ``valid`` row; return its columns and which rows still are valid."""
+    def read(
+        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
+    ) -> tuple[Columns, Flags]:
+        """Read the field of every ``valid`` row; return its columns and which rows still are valid.
 
-    def count(self, octet: int) -> int | None:
-        """Tell how often ``octet`` stands in every valid text of this field; None where that differs."""
-        del octet
-        return None
+        Columns that are not ``wanted`` may be left out.
+        """
 
     @abstractmethod
     def render(self) -> pl.Expr:
@@ -50,6 +54,8 @@ class Field(ABC):
 
 
 _QUOTED = r'(?:[^"\\]|\\.)*'
+_LONGEST_METHOD = 32
+_UP_TO_STOP = "[^{stop}]*"
 
 
 class Text(Field):
@@ -58,11 +64,14 @@ class Text(Field):
     checks = False
 
     def __init__(self, column: str, *, quotes: bool = False) -> None:
-        super().__init__({column: pl.String}, _QUOTED if quotes else "[^{stop}]*", ".*?")
+        super().__init__({column: pl.String}, _QUOTED if quotes else _UP_TO_STOP, ".*?")
         self.column = column
 
-    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+    def read(
+        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
+    ) -> tuple[Columns, Flags]:
         """See `Field.read`."""
+        del wanted
         return {self.column: scan.text(start, end, None if valid.all() else valid)}, valid
 
     def render(self) -> pl.Expr:
@@ -91,32 +100,50 @@ class Request(Field):
 
     checks = False
 
-    def __init__(self) -> None:
-        super().__init__({"method": pl.String, "path": pl.String, "protocol": pl.String}, _QUOTED, ".*?")
+    def __init__(self, *, quotes: bool = False) -> None:
+        columns = {"method": pl.String, "path": pl.String, "protocol": pl.String}
+        super().__init__(columns, _QUOTED if quotes else _UP_TO_STOP, ".*?")
+        self.offers.add("section")
 
-    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
-        """See `Field.read`."""
-        blanks = scan.positions(ord(" "))
-        first = blanks[np.searchsorted(blanks, start)]
-        last = blanks[np.searchsorted(blanks, end) - 1]
-        whole = valid & (first + 1 < last) & (last < end) & scan.literal(b"HTTP/", last + 1)
+    def read(
+        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
+    ) -> tuple[Columns, Flags]:
+        """See `Field.read`. A protocol is ``HTTP/`` and up to three more characters."""
+        first = scan.first_of(b" ", start, np.minimum(start + _LONGEST_METHOD, end))
+        long, short = np.maximum(end - 9, 0), np.maximum(end - 7, 0)
+        last = np.where(scan.literal(b" HTTP/", long), long, short)
+        whole = valid & (first + 1 < last) & scan.literal(b" HTTP/", last) & scan.literal(b" ", first)
         # Three capitals tell a method from what binary protocols and scanners send.
         head = scan.load(start)[:, 0]
         for shift in (0, 8, 16):
             whole &= ((head >> np.uint32(shift) & np.uint32(0xFF)) - np.uint32(ord("A"))) < 26
-        if whole.all():
-            path = scan.text(first + 1, last, None)
-            return {
-                "method": scan.text(start, first, None),
-                "path": path,
-                "protocol": scan.text(last + 1, end, None),
-            }, valid
-        path = scan.text(np.where(whole, first + 1, start), np.where(whole, last, end), None if valid.all() else valid)
-        return {
-            "method": scan.text(start, first, whole),
-            "path": path,
-            "protocol": scan.text(last + 1, end, whole),
-        }, valid
+        all_whole, all_valid = bool(whole.all()), bool(valid.all())
+        columns = {}
+        if "method" in wanted:
+            columns["method"] = scan.text(start, first, None if all_whole else whole)
+        if "protocol" in wanted:
+            columns["protocol"] = scan.text(last + 1, end, None if all_whole else whole)
+        if not wanted.isdisjoint(("path", "section")):
+            begin, stop = (
+                (first + 1, last) if all_whole else (np.where(whole, first + 1, start), np.where(whole, last, end))
+            )
+            columns["path"] = scan.text(begin, stop, None if all_valid else valid)
+            if "section" in wanted:
+                columns["section"] = self._section(scan, begin, stop, whole, columns["path"])
+        return columns, valid
+
+    @staticmethod
+    def _section(scan: Scanner, start: Offsets, end: Offsets, whole: Flags, path: pl.Series) -> pl.Series:
+        """Read the section of each request: of a path that begins as most do, where its first part ends."""
+        octets = scan.octets
+        usual = whole & (octets[start] == ord("/")) & (octets[start + 1] != ord("/"))
+        stop = scan.first_of(b"/?#", start + 1, np.maximum(start + 1, end))
+        if usual.all():
+            return scan.text(start, stop)
+        section = scan.text(start, stop, usual)
+        rest = pl.DataFrame({"path": path, "whole": whole}).filter(~usual)
+        others = sections(rest.select(pl.col("path"), method=pl.when("whole").then(pl.lit("GET"))))
+        return section.scatter(np.flatnonzero(~usual), others)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -146,9 +173,11 @@ class Time(Field):
         if "T" in layout:
             self._literals.append((layout.index("T"), "T"))
 
-    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+    def read(
+        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
+    ) -> tuple[Columns, Flags]:
         """See `Field.read`. Lines of one second carry the same text, so only the first of each run is looked at."""
-        del end
+        del end, wanted
         changed = np.zeros(len(start), np.bool_)
         changed[:1] = True
         for at in (0, len(self._layout) - 16):  # twice sixteen bytes cover every layout
@@ -198,10 +227,6 @@ class Time(Field):
         seconds = days * 86_400 + hour * 3600 + (minute - zone) * 60 + second
         return np.where(good, seconds * 1_000_000, 0), np.where(good, zone, 0).astype(np.int16), good
 
-    def count(self, octet: int) -> int | None:
-        """See `Field.count`."""
-        return sum(ord(char) == octet for _, char in self._literals) if octet in b' /:"' else None
-
     def render(self) -> pl.Expr:
         """See `Field.render`."""
         zone = pl.col("zone").cast(pl.Int32)
@@ -218,14 +243,13 @@ class Status(Field):
     def __init__(self) -> None:
         super().__init__({"status": pl.UInt16}, "[0-9]{3}", width=3)
 
-    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+    def read(
+        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
+    ) -> tuple[Columns, Flags]:
         """See `Field.read`."""
+        del wanted
         value, good = scan.number(start, end - start, valid)
         return {"status": _integers(value, good, pl.UInt16)}, good
-
-    def count(self, octet: int) -> int | None:
-        """See `Field.count`."""
-        return _among_digits(octet)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -236,23 +260,23 @@ class Number(Field):
     """A count of 0 or more, with ``-`` for none; ``scale`` turns what is written into what is stored."""
 
     def __init__(self, column: str, dtype: pl.DataType | type[pl.DataType], scale: int = 1) -> None:
-        super().__init__({column: dtype}, "[0-9]{1,16}|-")
+        # Scaled or not, what is stored stays below 10^16, so that no number is too large for its column.
+        self._digits = 17 - len(str(scale))
+        super().__init__({column: dtype}, f"[0-9]{{1,{self._digits}}}|-")
         self.column, self.dtype, self.scale = column, dtype, scale
 
-    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+    def read(
+        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
+    ) -> tuple[Columns, Flags]:
         """See `Field.read`."""
+        del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
-        value, good = scan.number(start, end - start, valid & ~dash)
+        value, good = scan.number(start, end - start, valid & ~dash & (end - start <= self._digits))
         return {self.column: _integers(value * np.uint64(self.scale), good, self.dtype)}, good | dash
-
-    def count(self, octet: int) -> int | None:
-        """See `Field.count`."""
-        return _among_digits(octet)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
-        number = pl.col(self.column).cast(pl.Int64) // self.scale if self.scale > 1 else pl.col(self.column)
-        return number.cast(pl.String).fill_null("-")
+        return (pl.col(self.column).cast(pl.Int64) // self.scale).cast(pl.String).fill_null("-")
 
 
 class Seconds(Field):
@@ -261,30 +285,24 @@ class Seconds(Field):
     def __init__(self) -> None:
         super().__init__({"duration": pl.Duration("us")}, "[0-9]{1,9}[.][0-9]{3}|-")
 
-    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags) -> tuple[Columns, Flags]:
+    def read(
+        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
+    ) -> tuple[Columns, Flags]:
         """See `Field.read`."""
+        del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
         point = end - 4
-        has_point = valid & (point > start) & scan.literal(b".", point)
+        has_point = valid & (point > start) & (point - start <= 9) & scan.literal(b".", point)
         whole, good = scan.number(start, point - start, has_point)
         thousandths, good = scan.number(point + 1, np.full(len(start), 3), good)
         micros = (whole * np.uint64(1000) + thousandths) * np.uint64(1000)
         return {"duration": _integers(micros, good, pl.Duration("us"))}, good | dash
-
-    def count(self, octet: int) -> int | None:
-        """See `Field.count`."""
-        return _among_digits(octet)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
         millis = pl.col("duration").dt.total_milliseconds()
         text = pl.concat_str(millis // 1000, pl.lit("."), (millis % 1000).cast(pl.String).str.zfill(3))
         return text.fill_null("-")
-
-
-def _among_digits(octet: int) -> int | None:
-    """Tell how often ``octet`` stands among digits, a point and a dash: never, or nobody knows."""
-    return None if octet in b"0123456789.-" else 0
 
 
 def _integers(value: NDArray[np.uint64], valid: Flags, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:

@@ -15,6 +15,7 @@ class Plain:
     text = "{message}"
     table = "log"
     columns: tuple[str, ...] = ("message",)
+    offers = frozenset(columns)
 
     def parse(self, lines: Lines, columns: Collection[str] | None = None) -> pl.DataFrame:
         """See `heeler.formats.Format.parse`."""

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from heeler.errors import TemplateError
-from heeler.formats.fields import FIELDS, Attribute, Field, Text
+from heeler.formats.fields import FIELDS, Attribute, Field, Request, Text
 from heeler.formats.lines import Lines, Offsets
 from heeler.formats.scan import Flags, Scanner
 
@@ -53,6 +53,7 @@ class Template:
         self._attributes = [part.field for part in self.parts if isinstance(part.field, Attribute)]
         typed = [column for part in self.parts for column in part.field.columns if column[0] != "@"]
         self.columns = (*typed, *(["attributes"] if self._attributes else []))
+        self.offers = frozenset(self.columns) | frozenset(name for part in self.parts for name in part.field.offers)
         self._strict = self._pattern(strict=True)
         self._lenient = self._pattern(strict=False)
 
@@ -79,10 +80,11 @@ class Template:
         if frame.height < len(lines):
             frame = pl.concat([frame, pl.DataFrame({"row": rows})], how="diagonal")
         frame = frame.sort("row") if len(pieces) > 1 else frame
-        frame = frame.with_columns(pl.col("parsed").fill_null(value=False), ending=pl.Series(lines.ending)).drop("row")
+        frame = frame.with_columns(pl.col("parsed").fill_null(value=False), ending=pl.Series(lines.ending))
         keep = ~frame["parsed"] if columns is not None else ~self._is_exact(frame, lines)
         kept = Scanner(lines).binary(lines.starts, lines.ends, keep.to_numpy()) if keep.any() else None
-        return frame.with_columns(raw=pl.lit(kept if kept is not None else None, dtype=pl.Binary))
+        chosen = [name for name in (*self.columns, "section") if name in wanted & set(frame.columns)]
+        return frame.select(*chosen, "ending", "parsed", raw=pl.lit(kept, dtype=pl.Binary))
 
     def fitting(self, lines: Lines) -> tuple[int, int]:
         """Return how many of ``lines`` fit as a well-behaved program writes them, and how many fit at all."""
@@ -109,8 +111,8 @@ class Template:
         columns: dict[str, pl.Series] = {"parsed": pl.Series(np.ones(len(valid), np.bool_))}
         wanted = wanted | {field.column for field in self._attributes if "attributes" in wanted}
         for part, start, end in zip(self.parts, starts, ends, strict=True):
-            if part.field.checks or not wanted.isdisjoint(part.field.columns):
-                read, valid = part.field.read(scan, start, end, valid)
+            if part.field.checks or not wanted.isdisjoint(part.field.offers):
+                read, valid = part.field.read(scan, start, end, valid, wanted)
                 columns |= {name: column for name, column in read.items() if name in wanted}
         frame = pl.DataFrame(columns)
         if self._attributes and "attributes" in wanted:
@@ -125,30 +127,28 @@ class Template:
         at = lines.starts + len(self.prefix)
         valid = scan.literal(self.prefix, lines.starts)
         starts, ends = [], []
-        known: dict[int, Offsets] = {}  # for an octet: which of its positions is the first one behind ``at``
+        quote: Offsets | None = None  # which of the quotes is the first one behind ``at``, where that is known
         for part in self.parts:
             starts.append(at)
-            stop = part.after[0] if part.after else -1
             if part.field.width:
                 end = at + part.field.width
-                valid &= scan.literal(part.after, end)
-            elif part.after:
-                positions = scan.positions(stop)
-                if stop not in known:
-                    known[stop] = np.searchsorted(positions, at)
-                end = positions[np.minimum(known[stop], len(positions) - 1)]
-                valid &= scan.literal(part.after[1:], end + 1)
-            else:
+            elif not part.after:
                 end = lines.ends
+                valid &= at <= end  # the field before may have found its end on a later line
+            elif part.after[0] == _QUOTE:
+                quotes = scan.positions(_QUOTE)
+                if quote is None:
+                    quote = np.searchsorted(quotes, at)
+                end = quotes[np.minimum(quote, len(quotes) - 1)]
+            else:
+                end = scan.first_of(part.after[:1], at, lines.ends)
+            valid &= scan.literal(part.after, end)
             ends.append(end)
             at = end + len(part.after)
-            # Where a field holds a known number of an octet, the next search for it is saved.
-            counts = {octet: 0 if octet == stop else part.field.count(octet) for octet in known}
-            known = {
-                octet: known[octet] + (count + part.after.count(octet))
-                for octet, count in counts.items()
-                if count is not None
-            }
+            # A field that is checked holds no quote, so behind it the next one is known without a search.
+            if quote is not None:
+                is_quoted = part.after[:1] == b'"'
+                quote = quote + part.after.count(_QUOTE) if is_quoted or part.field.checks else None
         valid &= at == lines.ends
         if b"\\" in lines.data:
             quotes = scan.positions(_QUOTE)[:-1]
@@ -196,6 +196,8 @@ def _compile(text: str) -> tuple[bytes, list[Part]]:
             field = Attribute(name, quotes=quotes)
         elif isinstance(field, Text):
             field = Text(field.column, quotes=quotes)
+        elif isinstance(field, Request):
+            field = Request(quotes=quotes)
         parts.append(Part(name, field, after.encode()))
     for part, following, place in zip(parts, parts[1:], places[1:], strict=False):
         if not part.after and part.field.width is None:

@@ -8,6 +8,8 @@ SECOND_US = 1_000_000
 FURTHEST_AHEAD_US = 86_400 * SECOND_US
 """A line stamped further ahead of all others than this is believed only when the next line says the same."""
 
+_NEVER = np.iinfo(np.int64).min
+
 
 class EventClock:
     """The newest time that was seen, over all lines in the order in which they were read.
@@ -38,7 +40,7 @@ class EventClock:
             records = pl.concat([records[:first], self._held, records[first:]])
             self._held = None
         known = records["time"].is_not_null().to_numpy()
-        stamps = records["time"].to_physical().fill_null(np.iinfo(np.int64).min).to_numpy()
+        stamps = records["time"].to_physical().fill_null(_NEVER).to_numpy()
         if known.any():
             begin = self.newest_us if self.newest_us is not None else int(stamps[known.argmax()])
             before = np.maximum.accumulate(np.concatenate(([begin], stamps[:-1])))
@@ -87,14 +89,18 @@ class EventClock:
         return records[order]
 
     def _stamped(self, records: pl.DataFrame) -> pl.DataFrame:
-        time_us = pl.col("time").to_physical()
-        newest = time_us.cum_max().forward_fill()
-        if self.newest_us is not None:
-            newest = pl.max_horizontal(newest, pl.lit(self.newest_us, pl.Int64))
-        stamped = records.with_columns(newest=newest)
-        zone = pl.when(time_us == pl.col("newest")).then("zone").forward_fill().fill_null(self.zone_minutes)
-        stamped = stamped.with_columns(newest_zone=zone.cast(pl.Int16))
-        if stamped.height:
-            self.newest_us = stamped["newest"][-1]
-            self.zone_minutes = stamped["newest_zone"][-1]
-        return stamped
+        before = _NEVER if self.newest_us is None else self.newest_us
+        stamps = records["time"].to_physical().fill_null(_NEVER).to_numpy()
+        newest = np.maximum(np.maximum.accumulate(stamps), before)
+        zone = np.full(len(newest), self.zone_minutes, np.int16)
+        zones = records["zone"].fill_null(0).to_numpy()
+        if len(zones) and (zones.min() != self.zone_minutes or zones.max() != self.zone_minutes):
+            moved = np.where((stamps == newest) & (stamps != _NEVER), np.arange(len(newest)), -1)
+            last = np.maximum.accumulate(moved)  # the line that the clock stands at
+            zone = np.where(last >= 0, zones[last], zone)
+        if len(newest) and newest[-1] != _NEVER:
+            self.newest_us, self.zone_minutes = int(newest[-1]), int(zone[-1])
+        clock = pl.Series("newest", newest)
+        if len(newest) and newest[0] == _NEVER:
+            clock = clock.replace(_NEVER, None)
+        return records.hstack([clock, pl.Series("newest_zone", zone)])

@@ -38,6 +38,8 @@ class InvalidLines:
 
     def write(self, records: pl.DataFrame) -> None:
         """Take note of the records that are not ``parsed``; read are ``raw`` and ``ending``."""
+        if records["parsed"].all():
+            return
         for raw, ending in _unparsed(records):
             if self._file:
                 self._file.write(raw + _ENDINGS.get(ending, b""))

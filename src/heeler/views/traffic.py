@@ -1,39 +1,23 @@
 """Statistics of each interval of an access log: the blocks that `heeler watch` prints."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
-from heeler.formats.access import section
 from heeler.rules.event_time import SECOND_US
+from heeler.rules.window import Integers
 from heeler.views.snapshot import Block
 
 TOP = 10
-COLUMNS = ("time", "zone", "client", "method", "path", "status", "bytes")
+COLUMNS = frozenset(("time", "zone", "client", "method", "section", "status", "bytes"))
 """What the statistics read of each record."""
 
-_NAMED = ("section", "class", "method", "client")
-"""What is counted by name, each in a frame of its own: block, name, hits."""
+_NAMED = ("section", "method", "client")
+"""What is counted by name."""
 
-_TOTALS = ("hits", "unparsed", "bytes", "errors", "server_errors")
-
-
-def prepared(records: pl.DataFrame) -> pl.DataFrame:
-    """Add what is counted to parsed records. Pure and without state, so that it can run beside other work."""
-    hundreds = pl.col("status") // 100
-    return records.select(
-        "time",
-        "zone",
-        "client",
-        "status",
-        "bytes",
-        "parsed",
-        "raw",
-        "ending",
-        pl.col("method").fill_null("-"),
-        pl.concat_str(hundreds.cast(pl.String), pl.lit("xx")).alias("class"),
-        section=section(records),
-    )
+_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
+_TOTALS = ("hits", "unparsed", "bytes", *_CLASSES)
 
 
 class Traffic:
@@ -51,9 +35,9 @@ class Traffic:
         self._start_s = 0
         self._clock_s = 0  # where the clock stood at the end of what was counted so far
         self._zone_minutes = 0
-        self._totals = pl.DataFrame(schema=dict.fromkeys(("block", *_TOTALS), pl.Int64))
-        shape = {"block": pl.Int64, "name": pl.String, "hits": pl.Int64}
-        self._named = {name: pl.DataFrame(schema=shape) for name in _NAMED}
+        # Of intervals that are still open: totals by number, and hits by number, kind and name.
+        self._totals: dict[int, Integers] = {}
+        self._names = pl.DataFrame(schema={"block": pl.Int64, "kind": pl.String, "name": pl.String, "hits": pl.UInt32})
         self._unparsed_before = 0
 
     def start(self, second: int, zone_minutes: int) -> None:
@@ -64,24 +48,25 @@ class Traffic:
             self._zone_minutes = zone_minutes
 
     def count(self, records: pl.DataFrame) -> Iterator[Block]:
-        """Count records (from `prepared` and the event clock) and yield the blocks that they close, in order."""
+        """Count records (with `COLUMNS`, from the event clock) and yield the blocks that they close, in order."""
         early = records["newest"].null_count()
         if early:  # lines that did not parse, before the first that did
             self._unparsed_before += early
             records = records[early:]
         if not records.height:
             return
-        self.start(int(records["newest"][0]) // SECOND_US, int(records["newest_zone"][0]))
-        records = records.with_columns(second=pl.col("newest") // SECOND_US)
-        records = records.with_columns(block=self._number(pl.col("second")))
-        self._add(records)
-        yield from self._close(records.select("second", "newest_zone"))
+        seconds = records["newest"].to_numpy() // SECOND_US
+        self.start(int(seconds[0]), int(records["newest_zone"][0]))
+        blocks = (seconds - self._start_s) // self.interval_s
+        self._add_totals(records, blocks)
+        self._add_names(records, blocks)
+        changes = np.flatnonzero(np.diff(seconds, append=seconds[-1] + 1))  # the last line of each second
+        yield from self._close(seconds[changes], records["newest_zone"].to_numpy()[changes])
 
     def advance(self, second: int) -> Iterator[Block]:
         """Yield the blocks that end although no line came, because the clock has moved to ``second``."""
         if self._begun and second > self._clock_s:
-            clock = {"second": [second], "newest_zone": [self._zone_minutes]}
-            yield from self._close(pl.DataFrame(clock), silence_counts=False)
+            yield from self._close(np.array([second]), np.array([self._zone_minutes]), silence_counts=False)
 
     def current(self) -> Block | None:
         """Return the interval that is still open."""
@@ -90,58 +75,60 @@ class Traffic:
         number = (self._clock_s - self._start_s) // self.interval_s
         return next(iter(self._blocks([(number, self._zone_minutes)])))
 
-    def _number(self, second: pl.Expr) -> pl.Expr:
-        return ((second - self._start_s) // self.interval_s).cast(pl.Int64)
+    def _add_totals(self, records: pl.DataFrame, blocks: Integers) -> None:
+        begins = np.flatnonzero(np.diff(blocks, prepend=blocks[0] - 1))
+        status = records["status"].fill_null(0).to_numpy()
+        parsed = records["parsed"].to_numpy()
+        columns = [parsed, ~parsed, records["bytes"].fill_null(0).to_numpy()]
+        columns += [status // 100 == hundreds for hundreds in range(1, 6)]
+        sums = np.stack([np.add.reduceat(column.astype(np.int64), begins) for column in columns], axis=1)
+        for block, row in zip(blocks[begins].tolist(), sums, strict=True):
+            self._totals[block] = self._totals[block] + row if block in self._totals else row
 
-    def _add(self, records: pl.DataFrame) -> None:
-        parsed = records.filter("parsed") if not records["parsed"].all() else records
-        status = pl.col("status")
-        totals = records.group_by("block").agg(
-            hits=pl.col("parsed").sum().cast(pl.Int64),
-            unparsed=(~pl.col("parsed")).sum().cast(pl.Int64),
-            bytes=pl.col("bytes").sum().cast(pl.Int64),
-            errors=status.is_between(400, 599).sum().cast(pl.Int64),
-            server_errors=status.is_between(500, 599).sum().cast(pl.Int64),
+    def _add_names(self, records: pl.DataFrame, blocks: Integers) -> None:
+        numbered = records.select(*_NAMED, "parsed").hstack([pl.Series("block", blocks)]).lazy()
+        if not records["parsed"].all():
+            numbered = numbered.filter("parsed")
+        counted = pl.collect_all(
+            [
+                numbered.group_by("block", pl.col(kind).fill_null("-").alias("name"))
+                .agg(hits=pl.len())
+                .select("block", pl.lit(kind).alias("kind"), "name", "hits")
+                for kind in _NAMED
+            ]
         )
-        self._totals = pl.concat([self._totals, totals.select(self._totals.columns)]).group_by("block").sum()
-        for name in _NAMED:
-            counted = parsed.group_by("block", pl.col(name).alias("name")).agg(hits=pl.len().cast(pl.Int64))
-            self._named[name] = _summed(pl.concat([self._named[name], counted]))
+        # Only in the interval that was open before can a name have been counted before.
+        new = pl.concat(counted)
+        opened = new["block"] == blocks[0]
+        again = pl.concat([self._names, new.filter(opened)]).group_by("block", "kind", "name").agg(pl.col("hits").sum())
+        self._names = pl.concat([again, new.filter(~opened)])
 
-    def _close(self, clock: pl.DataFrame, *, silence_counts: bool = True) -> Iterator[Block]:
-        """Yield the blocks before the last second of ``clock`` (columns second, newest_zone; rising) and drop them."""
-        before = pl.DataFrame({"second": [self._clock_s], "newest_zone": [self._zone_minutes]}, clock.schema)
-        seconds = pl.concat([before, clock]).group_by("second", maintain_order=True).last()
-        self._clock_s = int(seconds["second"][-1])
-        self._zone_minutes = int(seconds["newest_zone"][-1])
-        blocks = seconds.with_columns(block=self._number(pl.col("second")))
-        open_block = int(blocks["block"][-1])
-        steps = blocks.group_by("block", maintain_order=True).agg(pl.col("newest_zone").last(), pl.col("second").last())
-        silent = pl.col("silence") > self.longest_silence_s if silence_counts else pl.lit(value=False)
-        silences = blocks.select("block", silence=pl.col("second").diff().fill_null(0)).filter(silent)
-        skipped = set(silences["block"].to_list())  # the empty blocks before one of these are left out
+    def _close(self, seconds: Integers, zones: Integers, *, silence_counts: bool = True) -> Iterator[Block]:
+        """Yield the blocks before the last of ``seconds``, at which the clock stood in turn, and drop them.
+
+        Between two of the seconds the empty blocks are made up, unless that is a silence.
+        """
         closed: list[tuple[int, int]] = []
-        expected = int(steps["block"][0])
-        for block, zone in steps.select("block", "newest_zone").iter_rows():
-            if block not in skipped and closed:
-                closed += [(empty, closed[-1][1]) for empty in range(expected, block)]
-            closed.append((block, zone))
-            expected = block + 1
-        closed.pop()
+        number = (self._clock_s - self._start_s) // self.interval_s
+        for second, zone in zip(seconds.tolist(), zones.tolist(), strict=True):
+            block = (second - self._start_s) // self.interval_s
+            if block > number:
+                is_silence = silence_counts and second - self._clock_s > self.longest_silence_s
+                empty = range(number + 1, number + 1 if is_silence else block)
+                closed += [(one, self._zone_minutes) for one in (number, *empty)]
+                number = block
+            self._clock_s, self._zone_minutes = second, zone
         if closed:
             yield from self._blocks(closed)
-        keep = pl.col("block") >= open_block
-        self._totals = self._totals.filter(keep)
-        self._named = {name: _owned(frame.filter(keep)) for name, frame in self._named.items()}
+            self._totals = {block: row for block, row in self._totals.items() if block >= number}
+        self._names = _owned(self._names.filter(pl.col("block") >= number))
 
-    def _blocks(self, numbers: list[tuple[int, int]]) -> Iterable[Block]:
-        """Make the blocks with these numbers, in their zones."""
-        wanted = pl.DataFrame({"block": [number for number, _ in numbers]}, {"block": pl.Int64})
-        totals = {row[0]: row[1:] for row in self._totals.select("block", *_TOTALS).iter_rows()}
-        names = {name: self._top(name, wanted) for name in _NAMED}
-        distinct = names["client"][1]
+    def _blocks(self, numbers: list[tuple[int, int]]) -> Iterator[Block]:
+        """Make the blocks with these numbers, in their zones. They are the oldest ones, or the only one."""
+        top, distinct = self._top(numbers[-1][0])
+        nothing = np.zeros(len(_TOTALS), np.int64)
         for number, zone in numbers:
-            hits, unparsed, size, errors, server_errors = totals.get(number, (0,) * len(_TOTALS))
+            hits, unparsed, size, *classes = self._totals.get(number, nothing).tolist()
             start_s = self._start_s + number * self.interval_s
             if number == 0:
                 unparsed += self._unparsed_before
@@ -150,31 +137,29 @@ class Traffic:
                 end_s=start_s + self.interval_s,
                 zone_minutes=zone,
                 hits=hits,
-                sections=names["section"][0].get(number, ()),
-                status=tuple(sorted(names["class"][0].get(number, ()))),
-                methods=names["method"][0].get(number, ()),
-                top_clients=names["client"][0].get(number, ()),
+                sections=top.get((number, "section"), ()),
+                status=tuple((name, count) for name, count in zip(_CLASSES, classes, strict=True) if count),
+                methods=top.get((number, "method"), ()),
+                top_clients=top.get((number, "client"), ()),
                 clients=distinct.get(number, 0),
-                errors=errors,
-                server_errors=server_errors,
+                errors=classes[3] + classes[4],
+                server_errors=classes[4],
                 bytes=size,
                 unparsed=unparsed,
             )
 
-    def _top(self, name: str, wanted: pl.DataFrame) -> tuple[dict[int, tuple[tuple[str, int], ...]], dict[int, int]]:
-        """Return the names with most hits by block (ties by name), and how many names each block has."""
-        counted = self._named[name].join(wanted, on="block", how="semi")
-        distinct = dict(counted.group_by("block").len().iter_rows())
-        ordered = counted.sort("block", "hits", "name", descending=[False, True, False])
-        top: dict[int, tuple[tuple[str, int], ...]] = {}
-        heads = ordered.group_by("block", maintain_order=True).head(TOP)
-        for block, names, hits in heads.group_by("block", maintain_order=True).agg("name", "hits").iter_rows():
-            top[block] = tuple(zip(names, hits, strict=True))
+    def _top(self, last: int) -> tuple[dict[tuple[int, str], tuple[tuple[str, int], ...]], dict[int, int]]:
+        """Return the names with most hits (ties by name) by block and kind, and how many clients each block has."""
+        names = self._names.lazy().filter(pl.col("block") <= last)
+        ordered = names.sort("block", "kind", "hits", "name", descending=[False, False, True, False])
+        heads = ordered.group_by("block", "kind", maintain_order=True).agg(pl.col("name", "hits").head(TOP), pl.len())
+        top: dict[tuple[int, str], tuple[tuple[str, int], ...]] = {}
+        distinct: dict[int, int] = {}
+        for block, kind, found, hits, count in heads.collect().iter_rows():
+            top[block, kind] = tuple(zip(found, hits, strict=True))
+            if kind == "client":
+                distinct[block] = count
         return top, distinct
-
-
-def _summed(counted: pl.DataFrame) -> pl.DataFrame:
-    return counted.group_by("block", "name").agg(pl.col("hits").sum())
 
 
 def _owned(counted: pl.DataFrame) -> pl.DataFrame:

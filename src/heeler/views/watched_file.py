@@ -16,15 +16,22 @@ from heeler.formats import Format
 from heeler.formats.access import ACCESS_FORMATS
 from heeler.formats.choose import guesses, is_binary
 from heeler.formats.lines import split
+from heeler.formats.section import sections
 from heeler.model import Chunk, Position
 from heeler.sources.file import FileSource
 from heeler.views.escape import printable
 from heeler.views.snapshot import FileStatus
-from heeler.views.traffic import COLUMNS, prepared
+from heeler.views.traffic import COLUMNS
 
-CHUNK_BYTES = 2 << 20
-"""Smaller than elsewhere: what parsing a chunk takes stays in the cache of a processor."""
+CHUNK_BYTES = 4 << 20
+"""Half of what other sources read at once: a few of them are in memory together, and a watch should stay small."""
 
+_SHAPE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "time": pl.Datetime("us"),
+    "zone": pl.Int16,
+    "status": pl.UInt16,
+    "bytes": pl.UInt64,
+}
 _SAMPLE_BYTES = 256 << 10
 _ENOUGH_LINES = 100
 """A format that parsed less than half of this many lines is looked for again."""
@@ -129,7 +136,8 @@ class WatchedFile:
     def _parse(self, chunk: Chunk) -> pl.DataFrame:
         # Where no access format fits, the likeliest one says so of each line.
         chosen = self.format or next(iter(ACCESS_FORMATS.values()))
-        return prepared(_complete(chosen.parse(split(chunk.data), COLUMNS)))
+        records = chosen.parse(split(chunk.data), COLUMNS | {"path"} if "section" not in chosen.offers else COLUMNS)
+        return _complete(records)
 
     def count(self, chunk: Chunk, records: pl.DataFrame) -> None:
         """Take note of what was read."""
@@ -152,12 +160,10 @@ class WatchedFile:
 
 
 def _complete(records: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns that a format of somebody's own leaves out, as nulls."""
-    shape: dict[str, pl.DataType | type[pl.DataType]] = {
-        "time": pl.Datetime("us"),
-        "zone": pl.Int16,
-        "status": pl.UInt16,
-        "bytes": pl.UInt64,
-    }
-    missing = [name for name in COLUMNS if name not in records.columns]
-    return records.with_columns(pl.lit(None, shape.get(name, pl.String)).alias(name) for name in missing)
+    """Put the columns in one order, with nulls for those that a format of somebody's own leaves out."""
+    if "section" not in records.columns and "path" in records.columns:
+        method = pl.col("method") if "method" in records.columns else pl.lit("")
+        records = records.with_columns(section=sections(records.select("path", method=method)))
+    if missing := [name for name in COLUMNS if name not in records.columns]:
+        records = records.with_columns(pl.lit(None, _SHAPE.get(name, pl.String)).alias(name) for name in missing)
+    return records.select(*sorted(COLUMNS), "ending", "parsed", "raw")

@@ -16,6 +16,8 @@ RECENT_SECONDS = 600
 
 Said = Block | AlertLine
 
+_NO_LINES = np.empty(0, np.int64), np.empty(0, np.int64)
+
 
 class Watching:
     """Follows one or more access logs by event time.
@@ -48,7 +50,7 @@ class Watching:
             self.traffic.start(now_us // SECOND_US, zone_minutes)
 
     def feed(self, records: pl.DataFrame) -> list[Said]:
-        """Take in records (from `heeler.views.traffic.prepared`) and return what they lead to."""
+        """Take in records (with `heeler.views.traffic.COLUMNS`) and return what they lead to."""
         if self._guessed and records["parsed"].any():
             self._guessed = False
             first_us = int(records["time"].drop_nulls().to_physical()[0])
@@ -59,14 +61,12 @@ class Watching:
         parsed = int(admitted["parsed"].sum())
         self.parsed += parsed
         self.unparsed += admitted.height - parsed
-        hits = admitted.filter("parsed").select(
-            stamp=pl.col("time").to_physical() // SECOND_US, clock=pl.col("newest") // SECOND_US
-        )
-        stamps, clocks = hits["stamp"].to_numpy(), hits["clock"].to_numpy()
+        has_time = admitted["time"].is_not_null().to_numpy()
+        stamps = (admitted["time"].to_physical().fill_null(0).to_numpy() // SECOND_US)[has_time]
+        clocks = (admitted["newest"].fill_null(0).to_numpy() // SECOND_US)[has_time]
         self.window.add(stamps, clocks)
         self._remember(stamps)
-        zones = admitted.select(second=pl.col("newest") // SECOND_US, zone="newest_zone").drop_nulls("second")
-        alerts = self._alerts(self._second(), zones)
+        alerts = self._alerts(self._second(), clocks, admitted["newest_zone"].to_numpy()[has_time])
         return _in_order(alerts, self.traffic.count(admitted))
 
     def advance(self, to_us: int) -> list[Said]:
@@ -74,16 +74,14 @@ class Watching:
         if self.clock.newest_us is None or to_us <= self.clock.newest_us:
             return []
         self.clock.advance(to_us)
-        no_lines = pl.DataFrame(schema={"second": pl.Int64, "zone": pl.Int16})
-        return _in_order(self._alerts(self._second(), no_lines), self.traffic.advance(self._second()))
+        return _in_order(self._alerts(self._second(), *_NO_LINES), self.traffic.advance(self._second()))
 
     def finish(self) -> list[Said]:
         """Return what follows from there being no more lines: the last second and the last block are closed."""
         self.clock.finish()
         if self.clock.newest_us is None:
             return []
-        no_lines = pl.DataFrame(schema={"second": pl.Int64, "zone": pl.Int16})
-        alerts = self._alerts(self._second() + 1, no_lines)
+        alerts = self._alerts(self._second() + 1, *_NO_LINES)
         last = self.traffic.current()
         return [*alerts, *([last] if last else [])]
 
@@ -99,13 +97,13 @@ class Watching:
     def _second(self) -> int:
         return (self.clock.newest_us or 0) // SECOND_US
 
-    def _alerts(self, until_s: int, zones: pl.DataFrame) -> list[AlertLine]:
+    def _alerts(self, until_s: int, clocks: Integers, zones: Integers) -> list[AlertLine]:
         """Close the seconds before ``until_s`` and return the transitions among them, in the zone of their lines."""
         seconds, sums = self.window.until(until_s)
         said = []
         for second, hits, state in self.rule.transitions(seconds, sums, firing=self.firing is not None):
-            at = int(np.searchsorted(zones["second"].to_numpy(), second, "right")) - 1
-            zone = zones["zone"][at] if at >= 0 else self._zone_before
+            at = int(np.searchsorted(clocks, second, "right")) - 1
+            zone = int(zones[at]) if at >= 0 else self._zone_before
             line = AlertLine(self.rule.name, state, hits, second, zone)
             self.firing = line if state == "triggered" else None
             said.append(line)
