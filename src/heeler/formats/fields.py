@@ -291,7 +291,7 @@ class Seconds(Field):
         """See `Field.read`."""
         del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
-        point = end - 4
+        point = np.maximum(end - 4, 0)
         has_point = valid & (point > start) & (point - start <= 9) & scan.literal(b".", point)
         whole, good = scan.number(start, point - start, has_point)
         thousandths, good = scan.number(point + 1, np.full(len(start), 3), good)
