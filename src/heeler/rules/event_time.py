@@ -20,10 +20,16 @@ class EventClock:
     """
 
     def __init__(self) -> None:
-        self.newest_us: int | None = None
         self.zone_minutes = 0
         self.skewed = 0
+        self._stamp_us: int | None = None  # the newest stamp of a line
+        self._passed_us: int | None = None  # how far the clock was moved without one
         self._held: pl.DataFrame | None = None
+
+    @property
+    def newest_us(self) -> int | None:
+        """Where the clock stands; None until it was started or read a time."""
+        return max((time for time in (self._stamp_us, self._passed_us) if time is not None), default=None)
 
     def admit(self, records: pl.DataFrame) -> pl.DataFrame:
         """Return the records that count, in order, with the clock at each: the column ``newest`` (Int64, UTC µs).
@@ -52,12 +58,12 @@ class EventClock:
     def advance(self, to_us: int) -> None:
         """Move the clock on although no line says so: live, time passes also while nothing is logged."""
         if self.newest_us is not None:
-            self.newest_us = max(self.newest_us, to_us)
+            self._passed_us = max(self.newest_us, to_us)
 
     def start(self, at_us: int, zone_minutes: int) -> None:
         """Set the clock before the first line, for watching a log that is still silent."""
         if self.newest_us is None:
-            self.newest_us, self.zone_minutes = at_us, zone_minutes
+            self._passed_us, self.zone_minutes = at_us, zone_minutes
 
     def finish(self) -> None:
         """Say that no line will follow: what is held was never confirmed."""
@@ -89,17 +95,19 @@ class EventClock:
         return records[order]
 
     def _stamped(self, records: pl.DataFrame) -> pl.DataFrame:
-        before = _NEVER if self.newest_us is None else self.newest_us
+        before = _NEVER if self._stamp_us is None else self._stamp_us
         stamps = records["time"].to_physical().fill_null(_NEVER).to_numpy()
         newest = np.maximum(np.maximum.accumulate(stamps), before)
         zone = np.full(len(newest), self.zone_minutes, np.int16)
         zones = records["zone"].fill_null(0).to_numpy()
         if len(zones) and (zones.min() != self.zone_minutes or zones.max() != self.zone_minutes):
             moved = np.where((stamps == newest) & (stamps != _NEVER), np.arange(len(newest)), -1)
-            last = np.maximum.accumulate(moved)  # the line that the clock stands at
+            last = np.maximum.accumulate(moved)  # the newest of the lines so far
             zone = np.where(last >= 0, zones[last], zone)
         if len(newest) and newest[-1] != _NEVER:
-            self.newest_us, self.zone_minutes = int(newest[-1]), int(zone[-1])
+            self._stamp_us, self.zone_minutes = int(newest[-1]), int(zone[-1])
+        if self._passed_us is not None:  # time went on without a line, in the zone of the newest one
+            newest = np.maximum(newest, self._passed_us)
         clock = pl.Series("newest", newest)
         if len(newest) and newest[0] == _NEVER:
             clock = clock.replace(_NEVER, None)

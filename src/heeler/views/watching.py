@@ -14,6 +14,10 @@ from heeler.views.traffic import Traffic
 RECENT_SECONDS = 600
 """How many seconds of hits are kept for the chart of the last minutes."""
 
+OWN_CLOCK_US = 2 * SECOND_US
+"""How far the first line of a silent log may lie behind this machine's clock to be written by the same clock. Whole
+seconds and writing take up to so long; more would for ever be missing from the window of the alert."""
+
 Said = Block | AlertLine
 
 _NO_LINES = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -54,8 +58,9 @@ class Watching:
         if self._guessed and records["parsed"].any():
             self._guessed = False
             first_us = int(records["time"].drop_nulls().to_physical()[0])
+            ahead_us = first_us - (self.clock.newest_us or 0)
             # The log's clock is another one than ours, or these are old lines: its own time counts.
-            if abs(first_us - (self.clock.newest_us or 0)) > self.rule.window_s * SECOND_US:
+            if not -OWN_CLOCK_US <= ahead_us <= self.rule.window_s * SECOND_US:
                 self._restart()
         admitted = self.clock.admit(records)
         parsed = int(admitted["parsed"].sum())
