@@ -31,11 +31,10 @@ class Merge:
                     unfinished.discard(file)
                     clocks[file].finish()
                     self.skewed += clocks[file].skewed
-                elif frame.height:
-                    admitted = clocks[file].admit(frame).drop("newest_zone")
+                elif (admitted := clocks[file].admit(frame).drop("newest_zone")).height:
                     key = pl.col("newest").fill_null(pl.lit(-(2**63), pl.Int64))
                     waiting[file] = admitted.with_columns(key, file=pl.lit(file, pl.Int32))
-            if unfinished - {file for file, frame in waiting.items() if frame.height}:
+            if unfinished - waiting.keys():
                 continue  # a file whose next line is not known yet could come first
             if not waiting:
                 return
