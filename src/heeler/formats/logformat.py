@@ -19,6 +19,7 @@ _NGINX_FIELDS = {
     "server_protocol": "protocol",
     "status": "status",
     "body_bytes_sent": "bytes",
+    "bytes_sent": "bytes",
     "http_referer": "referer",
     "http_user_agent": "agent",
     "host": "host",
@@ -51,7 +52,7 @@ _APACHE_FIELDS = {
     "I": "{bytes_received}",
     "k": "{keepalive_requests}",
     "L": "{log_id}",
-    "O": "{bytes_sent}",
+    "O": "{bytes}",  # with the headers; in the formats of Debian it stands in the place of %b
     "p": "{port}",
     "P": "{pid}",
     "q": "{query}",
@@ -98,7 +99,9 @@ def from_apache(text: str) -> str:
     text = text.replace("\\t", "\t")
     template, done = "", 0
     for found in _APACHE_DIRECTIVE.finditer(text):
-        template += _literal(text[done : found.start()]) + _apache_field(text, found)
+        field = _apache_field(text, found)
+        field = "{bytes_sent}" if found["letter"] == "O" and field in template else field
+        template += _literal(text[done : found.start()]) + field
         done = found.end()
     return template + _literal(text[done:])
 
