@@ -5,7 +5,9 @@
     HeelerError                      3   what failed, where, and what to do: one sentence
     ├── NothingFound                 1   the question was fine and the answer is empty, or a check failed
     ├── UsageError                   2   a wrong option, a wrong file, a wrong format
-    │   └── TemplateError            2   a format's text cannot be understood; shows the place with a caret
+    │   └── PlacedError              2   a text cannot be understood; shows the place with a caret
+    │       ├── TemplateError        2   … of a format
+    │       └── QueryError           2   … of a query
     ├── EnvironmentFailed            3   permission, disk, network, a server
     ├── SourceUnavailable            3   a source cannot be read now; it is retried
     └── SourceEnded                  0   a source has nothing more to give, ever
@@ -42,10 +44,11 @@ class UsageError(HeelerError):
     exit_code = Exit.USAGE
 
 
-class TemplateError(UsageError):
-    """The text of a format cannot be understood.
+class PlacedError(UsageError):
+    """A text cannot be understood.
 
-    ``text`` is what was read and ``at`` the index of the character where understanding ended.
+    ``text`` is what was read and ``at`` the index of the character where understanding ended; the sentence is
+    followed by the text and a caret below the place.
     """
 
     def __init__(self, message: str, text: str, at: int) -> None:
@@ -53,6 +56,14 @@ class TemplateError(UsageError):
         self.at = at
         shown = text.replace("\n", " ").replace("\t", " ")
         super().__init__(f"{message}\n  {shown}\n  {' ' * at}^")
+
+
+class TemplateError(PlacedError):
+    """The text of a format cannot be understood."""
+
+
+class QueryError(PlacedError):
+    """A query cannot be understood."""
 
 
 class EnvironmentFailed(HeelerError):

@@ -81,7 +81,7 @@ class Template:
             frame = pl.concat([frame, pl.DataFrame({"row": rows})], how="diagonal")
         frame = frame.sort("row") if len(pieces) > 1 else frame
         frame = frame.with_columns(pl.col("parsed").fill_null(value=False), ending=pl.Series(lines.ending))
-        keep = ~frame["parsed"] if columns is not None else ~self._is_exact(frame, lines)
+        keep = ~self._is_exact(frame, lines) if wanted.issuperset(self.columns) else ~frame["parsed"]
         kept = Scanner(lines).binary(lines.starts, lines.ends, keep.to_numpy()) if keep.any() else None
         chosen = [name for name in (*self.columns, "section") if name in wanted & set(frame.columns)]
         return frame.select(*chosen, "ending", "parsed", raw=pl.lit(kept, dtype=pl.Binary))

@@ -1,0 +1,1 @@
+"""What people ask for, as text, as a tree, and as what engines understand."""

@@ -1,0 +1,51 @@
+"""What ticks are committed to, and read back from."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from heeler.formats import Format
+from heeler.model import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The parsed lines of one chunk, on their way into a store.
+
+    ``records`` has the columns that the format gave (see `heeler.formats.Format.parse`), one row per line, in the
+    order of the lines. ``bytes`` is what the lines took. Where ``unfinished_bytes`` is not 0, the last row is a
+    line of so many bytes that may still grow: ``position`` lies before it, and the next batch of the part brings it
+    again, longer, under the same seq. ``piece`` says that the last row is a piece of a line that goes on in the next
+    batch.
+    """
+
+    source: str
+    part: str
+    position: Position
+    group: str
+    stream: str
+    format: Format
+    records: pl.DataFrame
+    received_us: int
+    bytes: int
+    unfinished_bytes: int = 0
+    piece: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One transition of an alert, kept for ever. ``time_us`` is the start of the second that decided it."""
+
+    rule: str
+    state: str
+    hits: int
+    time_us: int
+    zone_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Everything that is committed at once."""
+
+    batches: tuple[Batch, ...]
+    alerts: tuple[AlertRow, ...] = ()

@@ -1,0 +1,143 @@
+"""The embedded store: a folder with a catalog and segments, written by one process."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from heeler.errors import EnvironmentFailed
+from heeler.formats import Format
+from heeler.model import Position
+from heeler.store import Batch, Tick
+from heeler.store.catalog import open_for_writing, transaction
+from heeler.store.lock import WriterLock
+from heeler.store.plan import Plan, insert_part
+from heeler.store.records import completed, hits_of, rollup_of
+from heeler.store.schema import ROLLUP_TABLES
+from heeler.store.segment import WrittenSegment, write_segment
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A batch ready to be written: its rows but for seq, and what was counted of them. Made beside the writer."""
+
+    batch: Batch
+    rows: pl.DataFrame
+    hits: pl.DataFrame
+    rollup: pl.DataFrame
+
+
+class Lake:
+    """Writes ticks to the lake in ``folder``, and makes it where there is none. Belongs to one thread at a time.
+
+    Raises `EnvironmentFailed` at once where the folder cannot be written or another process writes to it. ``at_step``
+    is called with the name of each step of a commit; the campaigns kill the process there.
+    """
+
+    def __init__(self, folder: Path, at_step: Callable[[str], None] = lambda _: None) -> None:
+        self.folder = folder
+        self._at_step = at_step
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentFailed(f"The folder {folder} for the lake cannot be made: {error.strerror}.") from error
+        self._lock = WriterLock(folder)
+        try:
+            self.catalog = open_for_writing(folder)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._formats: dict[tuple[str, str, str], int] = {
+            (name, table, definition): row
+            for row, name, table, definition in self.catalog.execute('select id, name, "table", definition from format')
+        }
+
+    def close(self) -> None:
+        """Let go of the lake. May be called more than once."""
+        self.catalog.close()
+        self._lock.release()
+
+    def positions(self, source: str) -> dict[str, Position]:
+        """Return how far each part of ``source`` has been read, by part."""
+        rows = self.catalog.execute("select part, position from position where source = ?", (source,))
+        return {part: json.loads(position) for part, position in rows}
+
+    def complete(self, batch: Batch) -> Completed:
+        """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
+        rows = completed(batch, self._formats[_key(batch.format)])
+        if batch.format.table != "access":
+            hits, rollup = (pl.DataFrame(schema=dict(ROLLUP_TABLES[name])) for name in ("hits", "rollup"))
+            return Completed(batch, rows, hits, rollup)
+        return Completed(batch, rows, hits_of(batch.group, batch.records), rollup_of(batch.group, batch.records))
+
+    def register(self, known: Format) -> int:
+        """Return the id of a format; its definition is stored for ever, and a changed one gets a new id."""
+        key = _key(known)
+        if key not in self._formats:
+            row = self.catalog.execute(
+                'insert into format (name, "table", definition) values (?, ?, ?) returning id', key
+            ).fetchone()
+            self._formats[key] = row[0]
+        return self._formats[key]
+
+    def commit(self, tick: Tick, completed_batches: Sequence[Completed] | None = None) -> None:
+        """Store a tick: all of it, durably, or nothing.
+
+        First the segments are made durable, then one transaction lists them and everything else. When this raises
+        `EnvironmentFailed` nothing was stored, and the same tick can be tried again.
+        """
+        for batch in tick.batches:
+            self.register(batch.format)
+        ready = [self.complete(batch) for batch in tick.batches] if completed_batches is None else completed_batches
+        try:
+            self._commit(tick, ready)
+        except (OSError, sqlite3.Error, pl.exceptions.ComputeError) as error:
+            raise EnvironmentFailed(
+                f"The lake in {self.folder} could not be written: {error}. Nothing of this tick was stored; free some "
+                "space or mend the disk, then it can go on."
+            ) from error
+
+    def _commit(self, tick: Tick, ready: Sequence[Completed]) -> None:
+        self._at_step("commit begins")
+        number = self._last_tick() + 1
+        plan = Plan(self.catalog, ready)
+        metadata = plan.metadata(number, self._formats)
+        written: dict[int, WrittenSegment] = {}
+        for index, part in enumerate(plan.parts):
+            if part.is_large:
+                path = f"segments/{part.table}/{part.day}/{number:010d}-{index}.parquet"
+                self._at_step("segment begins")
+                own = {"table": part.table, "streams": part.named_extents(), "replaces": []}
+                written[index] = write_segment(self.folder, path, part.rows, metadata | own)
+                self._at_step("segment written")
+        with transaction(self.catalog):
+            self._at_step("transaction begins")
+            plan.update_streams(self.catalog)
+            for index, part in enumerate(plan.parts):
+                insert_part(self.catalog, part, number, written.get(index))
+            self.catalog.executemany(
+                "insert into position values (?, ?, ?, ?) on conflict do update set "
+                "position = excluded.position, head = excluded.head",
+                plan.positions(),
+            )
+            self.catalog.executemany(
+                "insert or ignore into alert (rule, state, hits, time, zone) values (?, ?, ?, ?, ?)",
+                [(row.rule, row.state, row.hits, row.time_us, row.zone_minutes) for row in tick.alerts],
+            )
+            self.catalog.execute(
+                "insert into setting values ('tick', ?) on conflict do update set value = excluded.value",
+                (str(number),),
+            )
+            self._at_step("transaction ends")
+        self._at_step("commit ended")
+
+    def _last_tick(self) -> int:
+        row = self.catalog.execute("select value from setting where key = 'tick'").fetchone()
+        return int(row[0]) if row else 0
+
+
+def _key(known: Format) -> tuple[str, str, str]:
+    return known.name, known.table, known.text

@@ -1,0 +1,38 @@
+"""One writer per lake: a lock that the kernel releases with the process."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from heeler.errors import EnvironmentFailed
+
+FILE = "lock"
+
+
+class WriterLock:
+    """Held while a process writes to a lake. The pid in the file is for people; the lock decides."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock, or raise `EnvironmentFailed` at once with the pid of who holds it."""
+        path = folder / FILE
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise EnvironmentFailed(f"The lake in {folder} cannot be written: {error.strerror}.") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise EnvironmentFailed(
+                f"The lake in {folder} is being written by another process (pid {holder}); a lake has one writer. "
+                "Stop that one, or name another lake with --store."
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.write(self._descriptor, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        """Let others write."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,97 @@
+"""Turning what a format gave into the rows of a table, and into what is counted of them."""
+
+import polars as pl
+
+from heeler.store import Batch
+from heeler.store.schema import FROM_LINE, FROM_LINE_BEFORE, FROM_RECEIVED, HITS, RECORD_TABLES, ROLLUP, Schema
+
+MOST_SECTIONS = 1000
+"""Sections counted by name per group and bucket; a site under attack has millions, which become `OTHER`."""
+
+OTHER = "(other)"
+
+
+def completed(batch: Batch, format_id: int) -> pl.DataFrame:
+    """Return the rows of a batch with every column of their table but ``seq`` and ``head``, which the writer gives.
+
+    A line without a time of its own has that of the line before it; ``time`` stays null where there is none before.
+    """
+    schema = RECORD_TABLES[batch.format.table]
+    given = batch.records
+    time = pl.col("time") if "time" in given.columns else pl.lit(None, pl.Datetime("us"))
+    constants = {
+        "received": pl.lit(batch.received_us).cast(pl.Datetime("us")),
+        "log_group": pl.lit(batch.group),
+        "log_stream": pl.lit(batch.stream),
+        "format": pl.lit(format_id, pl.Int32),
+    }
+    own = [pl.col(name) for name in schema if name in given.columns and name not in constants and name != "time"]
+    derived = [
+        time.forward_fill().alias("time"),
+        pl.when(time.is_not_null())
+        .then(pl.lit(FROM_LINE, pl.UInt8))
+        .when(time.forward_fill().is_not_null())
+        .then(pl.lit(FROM_LINE_BEFORE, pl.UInt8))
+        .otherwise(pl.lit(FROM_RECEIVED, pl.UInt8))
+        .alias("time_from"),
+    ]
+    rows = given.select(*derived, *own, **constants)
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
+    return rows.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def numbered(rows: pl.DataFrame, seqs: list[int], before_us: int) -> pl.DataFrame:
+    """Give rows their ``seq``, and the time ``before_us`` to those that have none yet.
+
+    ``seqs`` has the seq of the first row and that of the second, from which on it rises by one.
+    """
+    first, second = seqs
+    seq = pl.when(pl.int_range(pl.len()) == 0).then(first).otherwise(pl.int_range(pl.len()) + (second - 1))
+    return rows.with_columns(
+        seq=seq.cast(pl.Int64), time=pl.col("time").fill_null(pl.lit(before_us).cast(pl.Datetime("us")))
+    )
+
+
+def hits_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
+    """Return parsed requests per second, as rows of the table ``hits``."""
+    counted = records.lazy().filter("parsed").group_by(pl.col("time").dt.truncate("1s")).agg(hits=pl.len())
+    return counted.with_columns(log_group=pl.lit(group)).select(_typed(HITS)).collect()
+
+
+def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
+    """Return requests and bytes per ten seconds, section and class of status, as rows of the table ``rollup``.
+
+    Columns read: ``time``, ``section``, ``status``, ``bytes``, ``parsed``.
+    """
+    keys = {
+        "time": pl.col("time").dt.truncate("10s"),
+        "section": pl.col("section").fill_null(""),
+        "class": (pl.col("status") // 100).cast(pl.UInt8).fill_null(0),
+    }
+    counted = (
+        records.lazy()
+        .filter("parsed")
+        .group_by(*(key.alias(name) for name, key in keys.items()))
+        .agg(hits=pl.len(), bytes=pl.col("bytes").sum())
+    )
+    return capped(counted.with_columns(log_group=pl.lit(group)).select(_typed(ROLLUP)).collect())
+
+
+def capped(rollup: pl.DataFrame) -> pl.DataFrame:
+    """Sum the rows of a rollup, the sections beyond the `MOST_SECTIONS` with most hits of each bucket as `OTHER`."""
+    keys = [name for name in ROLLUP if name not in ("hits", "bytes")]
+    sections = rollup.group_by("time", "log_group", "section").agg(pl.col("hits").sum())
+    if sections.group_by("time", "log_group").len().filter(pl.col("len") > MOST_SECTIONS).height:
+        place = sections.sort("hits", "section", descending=[True, False]).with_columns(
+            place=pl.int_range(pl.len()).over("time", "log_group")
+        )
+        rest = place.filter(pl.col("place") >= MOST_SECTIONS).select(
+            "time", "log_group", "section", other=pl.lit(OTHER)
+        )
+        rollup = rollup.join(rest, on=["time", "log_group", "section"], how="left")
+        rollup = rollup.with_columns(section=pl.coalesce("other", "section"))
+    return rollup.group_by(keys).agg(pl.col("hits", "bytes").sum()).select(_typed(ROLLUP))
+
+
+def _typed(schema: Schema) -> list[pl.Expr]:
+    return [pl.col(name).cast(dtype) for name, dtype in schema.items()]
