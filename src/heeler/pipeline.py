@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Executor
-from contextlib import suppress
 from typing import TypeVar
 
 from heeler.model import Chunk
@@ -31,7 +30,9 @@ async def parsed(
         try:
             async for chunk in source.read():
                 parse = await prepare(chunk)
-                await queue.put((chunk, loop.run_in_executor(executor, parse, chunk)))
+                result = loop.run_in_executor(executor, parse, chunk)
+                result.add_done_callback(_hear)
+                await queue.put((chunk, result))
         finally:
             # Without room for the mark the reader waits, as for any other chunk, unless it was cancelled.
             await queue.put(None)
@@ -44,8 +45,14 @@ async def parsed(
         await reader
     finally:
         reader.cancel()
-        with suppress(asyncio.CancelledError):
-            while not queue.empty():
-                queue.get_nowait()
-            await reader
+        while not queue.empty():
+            queue.get_nowait()
+        # What it may have failed with lies behind what is not wanted any more.
+        await asyncio.gather(reader, return_exceptions=True)
         await source.close()
+
+
+def _hear(result: asyncio.Future[T]) -> None:
+    """Take note of an error, so that one which nobody came to take is not reported as forgotten."""
+    if not result.cancelled():
+        result.exception()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import polars as pl
 import pytest
@@ -14,7 +14,12 @@ from heeler.views.merge import Merge
 DAY_S = 86_400
 Stamps = Sequence[int | None]
 
-SHAPE = {"time": pl.Datetime("us"), "zone": pl.Int16, "parsed": pl.Boolean, "name": pl.String}
+SHAPE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "time": pl.Datetime("us"),
+    "zone": pl.Int16,
+    "parsed": pl.Boolean,
+    "name": pl.String,
+}
 
 
 def records(file: int, stamps: Stamps, first: int = 0) -> pl.DataFrame:
@@ -35,7 +40,7 @@ class File:
 
     def __init__(self, number: int, stamps: Stamps, cuts: Sequence[int]) -> None:
         edges = [0, *(edge for edge in accumulate(cuts) if edge < len(stamps)), len(stamps)]
-        self.frames = [records(number, stamps[begin:end], begin) for begin, end in zip(edges, edges[1:], strict=False)]
+        self.frames = [records(number, stamps[begin:end], begin) for begin, end in pairwise(edges)]
         self.handed_out = 0
 
     async def read(self) -> AsyncIterator[pl.DataFrame]:
