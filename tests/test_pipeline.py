@@ -206,17 +206,17 @@ def test_an_error_nobody_waits_for_any_more_does_not_hide_the_end() -> None:
 
     async def scenario(executor: Executor) -> list[int]:
         taken: list[int] = []
-
         one_is_taken = asyncio.Event()
 
         async def take_one() -> None:
             async with aclosing(parsed(Listed(AHEAD, then=SourceUnavailable("gone")), executor, always)) as chunks:
                 async for _, result in chunks:
                     taken.append(result)
+                    one_is_taken.set()
                     await asyncio.Event().wait()
 
-        task = asyncio.create_task(take())
-        await wait_until(lambda: bool(taken))
+        task = asyncio.create_task(take_one())
+        await one_is_taken.wait()
         await settled()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -148,6 +148,8 @@ class WatchSession:
             for task in (passing, *readers):
                 task.cancel()
             await asyncio.gather(passing, *readers, return_exceptions=True)
+        self._tell(self._watching.finish())
+        changed()
 
     async def _follow_file(self, file: WatchedFile, executor: Executor, changed: Callable[[], None]) -> None:
         while True:
@@ -160,7 +162,8 @@ class WatchSession:
                             self._newest_us, self._since = self._watching.clock.newest_us, self._clock.monotonic()
                         changed()
             except SourceUnavailable as error:
-                file.message = str(error)
+                file.message = printable(str(error))
+                self._say_how_it_fares(file.message)
                 changed()
                 await self._clock.sleep(_RETRY_SECONDS)
                 file.reopen()
@@ -188,10 +191,17 @@ class WatchSession:
             async for chunk, records in chunks:
                 file.count(chunk, records)
                 self._invalid.write(records)
+                for event in chunk.events:
+                    self._say_how_it_fares(printable(event.message))
                 if self._options.screen:
                     self._keep_last_lines(chunk, records)
                 yield records
         file.state = "ended"
+
+    def _say_how_it_fares(self, message: str) -> None:
+        """Tell people what happens to a file; a screen shows it by itself."""
+        if not self._options.screen:
+            self._notice(message)
 
     def _keep_last_lines(self, chunk: Chunk, records: pl.DataFrame) -> None:
         lines = chunk.data[-_TAIL_BYTES:].splitlines()[-_TAIL_LINES:]

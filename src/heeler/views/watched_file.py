@@ -53,11 +53,12 @@ class WatchedFile:
         self.message = ""
         self._given = known is not None
         self._replay = replay
+        self._from_start = from_start
         self._clock = clock
         self._positions: dict[str, Position] = {}
         if path != "-":
             self._look(Path(path))
-        self.source = self._open(from_start=from_start)
+        self.source = self._open()
 
     @property
     def shown_path(self) -> str:
@@ -66,14 +67,14 @@ class WatchedFile:
 
     def reopen(self) -> None:
         """Make a new source that goes on where the last one was."""
-        self.source = self._open(from_start=True)
+        self.source = self._open()
 
-    def _open(self, *, from_start: bool) -> FileSource:
+    def _open(self) -> FileSource:
         return FileSource(
             self.path,
             clock=self._clock,
             follow=not self._replay and self.path != "-",
-            from_start=from_start,
+            from_start=self._from_start,
             positions=self._positions,
             chunk_bytes=CHUNK_BYTES,
         )
@@ -107,10 +108,10 @@ class WatchedFile:
             kind = UsageError if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR) else EnvironmentFailed
             raise kind(f"{self.shown_path} cannot be read: {error.strerror}.") from error
         else:
-            self._recognise(sample)
+            self._recognise(sample, refuse_binary=True)
 
-    def _recognise(self, sample: bytes) -> None:
-        """Choose the format by the beginning of the file, unless one was given."""
+    def _recognise(self, sample: bytes, *, refuse_binary: bool) -> None:
+        """Choose the format by these bytes, unless one was given."""
         whole = sample[: sample.rfind(b"\n") + 1] or sample
         lines = split(whole)
         if self._given and self.format is not None:
@@ -118,19 +119,20 @@ class WatchedFile:
         else:
             best = guesses(lines)
             parsed = bool(best)
-            self.format = best[0].format if best else None
-        if is_binary(whole) and not parsed:
+            self.format = best[0].format if best else self.format
+        if refuse_binary and is_binary(whole) and not parsed:
             raise UsageError(f"{self.shown_path} is a binary file: it begins with NUL bytes and no line of it parses.")
 
     async def prepare(self, chunk: Chunk) -> Callable[[Chunk], pl.DataFrame]:
         """Return the parser for ``chunk``; the format is looked for as long as none fits."""
-        for event in chunk.events:
-            self.message = printable(event.message)
-        if chunk.data:
-            self.state = "following"
+        waits = any(event.what == "waiting" for event in chunk.events)
+        self.state = "waiting" if waits and not chunk.data else "following"
+        self.message = printable(chunk.events[-1].message) if chunk.events else ""
         doubtful = self.lines < _ENOUGH_LINES and self.parsed * 2 < self.lines
         if not self._given and chunk.data and (self.format is None or doubtful):
-            await asyncio.to_thread(self._recognise, chunk.data[:_SAMPLE_BYTES])
+            # A file that is followed may get a hole of NULs at any time; that must not end the watch.
+            refuse = self.path == "-" and not self.lines
+            await asyncio.to_thread(self._recognise, chunk.data[:_SAMPLE_BYTES], refuse_binary=refuse)
         return self._parse
 
     def _parse(self, chunk: Chunk) -> pl.DataFrame:
@@ -149,7 +151,7 @@ class WatchedFile:
     def sentence(self) -> str:
         """Return what is known of the format in a sentence."""
         if not self.lines:
-            return f"{self.shown_path}: {self.message or 'no line yet'}"
+            return self.message or f"{self.shown_path}: no line yet"
         name = self.format.name if self.format else "no access log format fits"
         return f"{self.shown_path}: {name}, {self.parsed / self.lines * 100:.2f} % of {self.lines:,} lines parsed"
 
