@@ -171,11 +171,12 @@ class WatchSession:
                 return
 
     async def _let_time_pass(self, changed: Callable[[], None]) -> None:
+        begun_us = self._clock.now_us()
         while True:
             await self._clock.sleep(_TICK_SECONDS)
             if self._newest_us is None:
-                self._newest_us, self._since = self._clock.now_us(), self._clock.monotonic()
-                self._watching.begin(self._newest_us, 0)
+                self._newest_us = begun_us
+                self._watching.begin(begun_us, 0)
             elapsed_us = round((self._clock.monotonic() - self._since) * SECOND_US)
             second = self._second
             self._tell(self._watching.advance(self._newest_us + elapsed_us))
