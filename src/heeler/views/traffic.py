@@ -32,7 +32,7 @@ class Traffic:
         self.interval_s = interval_s
         self.longest_silence_s = longest_silence_s
         self._begun = False
-        self._start_s = 0
+        self.start_s = 0
         self._clock_s = 0  # where the clock stood at the end of what was counted so far
         self._zone_minutes = 0
         # Of intervals that are still open: totals by number, and hits by number, kind and name.
@@ -44,7 +44,7 @@ class Traffic:
         """Begin the first interval although there was no line yet."""
         if not self._begun:
             self._begun = True
-            self._start_s = self._clock_s = second
+            self.start_s = self._clock_s = second
             self._zone_minutes = zone_minutes
 
     def count(self, records: pl.DataFrame) -> Iterator[Block]:
@@ -57,11 +57,12 @@ class Traffic:
             return
         seconds = records["newest"].to_numpy() // SECOND_US
         self.start(int(seconds[0]), int(records["newest_zone"][0]))
-        blocks = (seconds - self._start_s) // self.interval_s
+        blocks = (seconds - self.start_s) // self.interval_s
         self._add_totals(records, blocks)
         self._add_names(records, blocks)
         changes = np.flatnonzero(np.diff(seconds, append=seconds[-1] + 1))  # the last line of each second
         yield from self._close(seconds[changes], records["newest_zone"].to_numpy()[changes])
+        self._names = _owned(self._names)
 
     def advance(self, second: int) -> Iterator[Block]:
         """Yield the blocks that end although no line came, because the clock has moved to ``second``."""
@@ -72,7 +73,7 @@ class Traffic:
         """Return the interval that is still open."""
         if not self._begun:
             return None
-        number = (self._clock_s - self._start_s) // self.interval_s
+        number = (self._clock_s - self.start_s) // self.interval_s
         return next(iter(self._blocks([(number, self._zone_minutes)])))
 
     def _add_totals(self, records: pl.DataFrame, blocks: Integers) -> None:
@@ -109,9 +110,9 @@ class Traffic:
         Between two of the seconds the empty blocks are made up, unless that is a silence.
         """
         closed: list[tuple[int, int]] = []
-        number = (self._clock_s - self._start_s) // self.interval_s
+        number = (self._clock_s - self.start_s) // self.interval_s
         for second, zone in zip(seconds.tolist(), zones.tolist(), strict=True):
-            block = (second - self._start_s) // self.interval_s
+            block = (second - self.start_s) // self.interval_s
             if block > number:
                 is_silence = silence_counts and second - self._clock_s > self.longest_silence_s
                 empty = range(number + 1, number + 1 if is_silence else block)
@@ -121,15 +122,15 @@ class Traffic:
         if closed:
             yield from self._blocks(closed)
             self._totals = {block: row for block, row in self._totals.items() if block >= number}
-        self._names = _owned(self._names.filter(pl.col("block") >= number))
+            self._names = self._names.filter(pl.col("block") >= number)
 
     def _blocks(self, numbers: list[tuple[int, int]]) -> Iterator[Block]:
         """Make the blocks with these numbers, in their zones. They are the oldest ones, or the only one."""
-        top, distinct = self._top(numbers[-1][0])
+        top, distinct = self._top(numbers[-1][0]) if self._names.height else ({}, {})
         nothing = np.zeros(len(_TOTALS), np.int64)
         for number, zone in numbers:
             hits, unparsed, size, *classes = self._totals.get(number, nothing).tolist()
-            start_s = self._start_s + number * self.interval_s
+            start_s = self.start_s + number * self.interval_s
             if number == 0:
                 unparsed += self._unparsed_before
             yield Block(

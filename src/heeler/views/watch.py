@@ -27,7 +27,8 @@ WORKERS = 2
 _TAIL_LINES = 200
 _TAIL_BYTES = 64 << 10
 _RETRY_SECONDS = 1.0
-_TICK_SECONDS = 0.5
+_NARROWEST_CHART_S = 60
+_TICK_SECONDS = 1.0
 """How often time passes while nothing is logged: what it brings is late by this at most."""
 
 
@@ -102,10 +103,13 @@ class WatchSession:
         """Return what is to be shown now."""
         watching = self._watching
         newest_us = watching.clock.newest_us
+        now_s = (newest_us if newest_us is not None else self._clock.now_us()) // SECOND_US
+        # A chart of what was watched, not of ten minutes that are mostly empty.
+        chart_s = min(max(now_s - watching.traffic.start_s, _NARROWEST_CHART_S), RECENT_SECONDS)
         return Snapshot(
-            now_s=(newest_us if newest_us is not None else self._clock.now_us()) // SECOND_US,
+            now_s=now_s,
             zone_minutes=watching.clock.zone_minutes,
-            second_hits=watching.second_hits(RECENT_SECONDS),
+            second_hits=watching.second_hits(chart_s),
             current=watching.traffic.current(),
             last=self._last,
             window_s=self._options.rule.window_s,
