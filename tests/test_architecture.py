@@ -14,6 +14,7 @@ FLOORS = (
     ("cli",),
     ("views",),
     ("daemon",),
+    ("ingest",),
     ("pipeline",),
     ("archive",),
     ("rules",),

@@ -21,6 +21,10 @@ class Chunk:
     (end of a file that is not followed, a rotated file whose last line has no newline) or is longer than
     `LONGEST_LINE_BYTES`. ``position`` is where reading goes on after these bytes; it is stored in the same
     transaction as they are. ``received_us`` is UTC microseconds.
+
+    A source for a store says more of such an end. Where ``unfinished_bytes`` is not 0 the last line has so many bytes
+    and may still grow: ``position`` lies before it, and the next chunk of the part brings it again, longer. ``piece``
+    tells that the data ends inside a line that goes on in the next chunk.
     """
 
     part: str
@@ -28,6 +32,8 @@ class Chunk:
     position: Position
     received_us: int
     events: tuple["SourceEvent", ...] = ()
+    unfinished_bytes: int = 0
+    piece: bool = False
 
 
 @dataclass(frozen=True, slots=True)
