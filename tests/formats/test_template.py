@@ -24,6 +24,9 @@ CUSTOM = (
     "{client} {request}",
     "{client} {time} {user} {agent}",
     "{time}{agent}",
+    '{status} "{agent}" {rest}',
+    '{user}"{rest}',
+    '"{referer}" {user} "{agent}"',
     "{status}{bytes}",
     "{time_iso}|{method}|{path}|{protocol}|{status}|{duration}",
     "{time_iso} {time_taken} {zone_name}",
@@ -323,6 +326,9 @@ def combined(
             combined(b"", rest=b'400 0 "-" "-"'), {"method": None, "path": "", "status": 400}, id="nothing asked for"
         ),
         pytest.param(combined(b"GET /"), {"method": None, "path": "GET /", "protocol": None}, id="HTTP/0.9"),
+        pytest.param(combined(b"GET  HTTP/1.1"), {"method": None, "path": "GET  HTTP/1.1"}, id="an empty path"),
+        pytest.param(combined(b"GET HTTP/1.1"), {"method": None, "path": "GET HTTP/1.1"}, id="no path"),
+        pytest.param(combined(b"GET / HTTP/3"), {"method": "GET", "protocol": "HTTP/3"}, id="HTTP/3"),
         pytest.param(combined(b"GET /a b HTTP/1.1"), {"method": "GET", "path": "/a b"}, id="a blank in the path"),
         pytest.param(
             combined(b"CONNECT example.com:443 HTTP/1.1"),
@@ -442,6 +448,16 @@ def test_a_last_field_does_not_begin_on_the_next_line(last: str, data: bytes, ex
     template = Template("custom", "{client} " + last)
     assert [row["parsed"] for row in parsed(template, data)] == expected
     assert written_back(template, data) == data
+
+
+def test_a_quote_on_the_next_line_does_not_end_a_field_of_this_one() -> None:
+    template = Template("custom", '{client}"{rest}')
+    assert [row["parsed"] for row in parsed(template, b'abc\nd"5\n')] == [False, True]
+
+
+def test_an_escaped_quote_does_not_end_a_field_even_where_the_rest_would_fit() -> None:
+    row = one(Template("custom", '{status} "{agent}" {referer}'), b'200 "y\\" z" w\n')
+    assert (row["agent"], row["referer"]) == ('y\\" z', "w")
 
 
 def test_blanks_within_a_time_are_counted_before_the_next_blank_is_looked_for() -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heeler.rules.event_time import FURTHEST_AHEAD_US, SECOND_US, EventClock
@@ -75,6 +75,7 @@ STAMPS = st.lists(
 )
 
 
+@settings(max_examples=200)
 @given(stamps=STAMPS, cuts=st.lists(st.integers(0, 14)), zones=st.lists(st.integers(-720, 840), min_size=14))
 def test_the_clock_says_the_same_however_the_lines_are_cut(
     stamps: list[int | None], cuts: list[int], zones: list[int]
@@ -132,6 +133,17 @@ def test_a_held_line_is_counted_once_and_comes_with_the_call_that_confirms_it() 
     clock.finish()
     clock.finish()
     assert (clock.newest_us, clock.skewed) == (3 * DAY + 1, 0)
+
+
+def test_lines_without_a_time_pass_a_held_one_by() -> None:
+    clock = EventClock()
+    assert [row.line for row in admitted(clock, records([0, 3 * DAY]))] == [0]
+    assert [tuple(row)[:2] for row in admitted(clock, records([None, 3 * DAY, None], first=2))] == [
+        (2, 0),
+        (1, 3 * DAY),
+        (3, 3 * DAY),
+        (4, 3 * DAY),
+    ]
 
 
 def test_the_zone_is_that_of_the_newest_line() -> None:

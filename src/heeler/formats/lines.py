@@ -69,8 +69,8 @@ def split(data: bytes) -> Lines:
     if len(stops) and not whole:
         ending[-1] = NO_ENDING
         ends[-1] = stops[-1]
-    # An empty line has nothing before its feed that belongs to it, hence the second condition.
-    returns = (octets[np.maximum(ends - 1, 0)] == ord("\r")) & (ends > starts) & (ending == LF) if len(stops) else ()
+    # Before the feed of an empty line stands another feed, or nothing: never the return of the line before.
+    returns = (octets[np.maximum(ends - 1, 0)] == ord("\r")) & (ending == LF) if len(stops) else ()
     if np.any(returns):
         ending[returns] = CRLF
         ends = ends - returns
