@@ -6,7 +6,6 @@
     python docs/generate.py    write them; a test fails when they are stale
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -141,10 +140,10 @@ def formats_page(page: str) -> str:
     """Return the page about formats with its tables renewed."""
     for name, table in TABLES.items():
         begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
-        made = f"{begin}\n{table()}\n{end}"
-        page, count = re.subn(f"{begin}.*?{end}", lambda _, made=made: made, page, flags=re.DOTALL)
-        if count != 1:
+        if page.count(begin) != 1 or page.count(end) != 1:
             raise ValueError(f"docs/formats.md must have the marks {begin} and {end} once.")
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{table()}\n{end}{rest.partition(end)[2]}"
     return page
 
 
