@@ -21,6 +21,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
         catalog = sqlite3.connect(
             folder / FILE, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
+        catalog.execute("pragma auto_vacuum = incremental")  # takes effect only while the catalog is being made
         catalog.execute("pragma journal_mode = wal")
         catalog.execute("pragma synchronous = full")
         catalog.execute("pragma foreign_keys = on")

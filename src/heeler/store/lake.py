@@ -39,7 +39,7 @@ class Lake:
 
     def __init__(self, folder: Path, at_step: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder
-        self._at_step = at_step
+        self.at_step = self._at_step = at_step
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -119,9 +119,9 @@ class Lake:
             for index, part in enumerate(plan.parts):
                 insert_part(self.catalog, part, number, written.get(index))
             self.catalog.executemany(
-                "insert into position values (?, ?, ?, ?) on conflict do update set "
-                "position = excluded.position, head = excluded.head",
-                plan.positions(),
+                "insert into position (source, part, position, head, tick) values (?, ?, ?, ?, ?) "
+                "on conflict do update set position = excluded.position, head = excluded.head, tick = excluded.tick",
+                plan.positions(number),
             )
             self.catalog.executemany(
                 "insert or ignore into alert (rule, state, hits, time, zone) values (?, ?, ?, ?, ?)",

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -24,6 +25,7 @@ FEWEST_ROLLUP_ROWS = 50_000
 """The same for what is counted: a file of its own for each tick would cost more than it holds."""
 
 METADATA_VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -39,6 +41,14 @@ class Stream:
     last_us: int | None = None
     lines: int = 0
     bytes: int = 0
+    seq_before: int = 1
+    lines_before: int = 0
+    bytes_before: int = 0
+
+    def state(self) -> tuple[str, str, int, int, int | None, int | None, int, int]:
+        """Return what the metadata of a segment says of a stream: next seq before and after, times, totals."""
+        lines, size = self.lines_before + self.lines, self.bytes_before + self.bytes
+        return self.group, self.name, self.seq_before, self.next_seq, self.first_us, self.last_us, lines, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,7 @@ class Part:
     extents: list[Extent] = field(default_factory=list)
     unfinished: str | None = None
     unfinished_bytes: int | None = None
+    received_us: tuple[int, int] | None = None  # of what was counted, which has no column for it
 
     @property
     def is_large(self) -> bool:
@@ -70,7 +81,12 @@ class Part:
     @property
     def day(self) -> str:
         """The folder for a segment of these rows: the day they were received, never one that a line claims."""
-        return str(self.rows["received"][0].date()) if self.table in RECORD_TABLES else "all"
+        return day_of(self.times()[2])
+
+    @property
+    def place(self) -> str:
+        """Where the rows are stored: ``segment``, ``recent``, or in ``recent`` as a line that is ``unfinished``."""
+        return "unfinished" if self.unfinished is not None else "segment" if self.is_large else "recent"
 
     def named_extents(self) -> list[tuple[str, str, int, int, int]]:
         """Return the extents as the metadata of a segment has them."""
@@ -78,15 +94,7 @@ class Part:
 
     def times(self) -> tuple[int, int, int, int]:
         """Return the first and last time and the first and last time of receiving, in microseconds."""
-        received = "received" if self.table in RECORD_TABLES else "time"
-        frame = self.rows.select(
-            pl.col("time").to_physical().min().alias("a"),
-            pl.col("time").to_physical().max().alias("b"),
-            pl.col(received).to_physical().min().alias("c"),
-            pl.col(received).to_physical().max().alias("d"),
-        )
-        first, last, first_received, last_received = frame.row(0)
-        return first, last, first_received, last_received
+        return times_of(self.rows, self.received_us)
 
 
 class Plan:
@@ -109,7 +117,9 @@ class Plan:
         for table, frames in rows.items():
             frame = pl.concat(frames)
             if frame.height:
-                self.parts.append(Part(table, frame, _merged(extents.get(table, []))))
+                self.parts.append(
+                    Part(table, frame, _merged(extents.get(table, [])), received_us=_received(table, ready))
+                )
         self.parts += self._unfinished.values()
 
     def _add(self, one: "Completed", rows: dict[str, list[pl.DataFrame]], extents: dict[str, list[Extent]]) -> None:
@@ -191,12 +201,13 @@ class Plan:
     def _stream(self, group: str, name: str) -> Stream:
         if (group, name) not in self._streams:
             row = self._catalog.execute(
-                "select log_stream.id, next_seq, first_time, last_time from log_stream "
+                "select log_stream.id, next_seq, first_time, last_time, lines, bytes from log_stream "
                 "join log_group on log_group.id = log_group where log_group.name = ? and log_stream.name = ?",
                 (group, name),
             ).fetchone()
             if row:
                 stream = Stream(row[0], group, name, row[1], is_new=False, first_us=row[2], last_us=row[3])
+                stream.seq_before, stream.lines_before, stream.bytes_before = row[1], row[4], row[5]
             else:
                 last = self._catalog.execute("select coalesce(max(id), 0) from log_stream").fetchone()[0]
                 self._new_streams += 1
@@ -204,10 +215,10 @@ class Plan:
             self._streams[group, name] = stream
         return self._streams[group, name]
 
-    def positions(self) -> list[tuple[str, str, str, int | None]]:
-        """Return source, part, position and head of each part after this tick."""
+    def positions(self, number: int) -> list[tuple[str, str, str, int | None, int]]:
+        """Return source, part, position, head and tick of each part after this tick, the one of this number."""
         last = {(one.batch.source, one.batch.part): one.batch.position for one in self._ready}
-        return [(*key, json.dumps(dict(position)), self._heads[key]) for key, position in last.items()]
+        return [(*key, json.dumps(dict(position)), self._heads[key], number) for key, position in last.items()]
 
     def metadata(self, number: int, formats: Mapping[tuple[str, str, str], int]) -> dict[str, object]:
         """Return what each segment of this tick says of it, so that it can be taken in again without the catalog."""
@@ -215,10 +226,9 @@ class Plan:
         return {
             "version": METADATA_VERSION,
             "tick": number,
-            "tables": {part.table: part.rows.height for part in self.parts},
-            "recent": sum(not part.is_large for part in self.parts),
-            "segments": sum(part.is_large for part in self.parts),
-            "positions": self.positions(),
+            "tables": [(part.table, part.rows.height, part.place) for part in self.parts],
+            "positions": self.positions(number),
+            "states": [stream.state() for stream in self._streams.values()],
             "formats": [(formats[key], *key) for key in sorted(used)],
         }
 
@@ -279,6 +289,29 @@ def insert_part(catalog: sqlite3.Connection, part: Part, tick: int, written: Wri
         ],
     )
     return int(row[0])
+
+
+def times_of(rows: pl.DataFrame, received_us: tuple[int, int] | None = None) -> tuple[int, int, int, int]:
+    """Return the first and last time of some rows, and of their being received, in UTC microseconds."""
+    time = rows["time"].to_physical()
+    first, last = int(time.min()), int(time.max())  # type: ignore[arg-type]  # the same as below
+    if received_us is None:
+        received = rows["received"].to_physical()
+        received_us = int(received.min()), int(received.max())  # type: ignore[arg-type]  # rows have times, never none
+    return first, last, *received_us
+
+
+def day_of(received_us: int) -> str:
+    """Return the day, in UTC, by which segments are kept together and dropped: ``2026-11-22``."""
+    return str((_EPOCH + timedelta(microseconds=received_us)).date())
+
+
+def _received(table: str, ready: Sequence["Completed"]) -> tuple[int, int] | None:
+    """Return when the batches of a tick came in, for a table that only counts them: it is dropped with them."""
+    if table in RECORD_TABLES:
+        return None
+    received = [one.batch.received_us for one in ready]
+    return min(received), max(received)
 
 
 def _merged(extents: list[Extent]) -> list[Extent]:

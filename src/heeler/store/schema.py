@@ -76,7 +76,8 @@ create table format (
     unique (name, "table", definition)
 ) strict;
 create table position (
-    source text not null, part text not null, position text not null, head integer, primary key (source, part)
+    source text not null, part text not null, position text not null, head integer, tick integer not null,
+    primary key (source, part)
 ) strict;
 -- A segment is live, or damaged: set aside, never deleted for that.
 create table segment (
@@ -85,7 +86,8 @@ create table segment (
     bytes integer not null, sha256 text not null, tick integer not null, ordered integer not null,
     checked integer, damage text
 ) strict;
--- In position, head is the seq of the first piece of a line that goes on in the next chunk.
+-- In position, tick is the last one that moved it, and head is the seq of the first piece of a line that goes on in
+-- the next chunk.
 -- Few rows of one tick as a compressed Arrow IPC stream. ``unfinished`` names the source and part of a last line
 -- without newline that lives here alone until it is joined.
 create table recent (
@@ -107,6 +109,9 @@ create table alert (
     id integer primary key, rule text not null, state text not null, hits integer not null, time integer not null,
     zone integer not null, unique (rule, state, time)
 ) strict;
-create table garbage (path text primary key, since integer not null, replaced_tick integer not null) strict;
+-- Files that nothing refers to any more, since when, and whether a copy of the catalog knows that too (0 or 1).
+create table garbage (
+    path text primary key, since integer not null, replaced_tick integer not null, copied integer not null default 0
+) strict;
 """
 """The catalog of a lake. All times are UTC microseconds since 1970."""
