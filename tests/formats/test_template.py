@@ -26,6 +26,7 @@ CUSTOM = (
     "{time}{agent}",
     '{status} "{agent}" {rest}',
     '{user}"{rest}',
+    "{request}|{rest}",
     '"{referer}" {user} "{agent}"',
     "{status}{bytes}",
     "{time_iso}|{method}|{path}|{protocol}|{status}|{duration}",
