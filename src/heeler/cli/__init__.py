@@ -1,6 +1,7 @@
 """The command line: one short module per command, and no logic in any of them."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -56,6 +57,9 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets an escape, not a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are text files of the process
+    for asked in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(asked) is signal.SIG_DFL:  # under nohup it is ignored, and stays so
+            signal.signal(asked, lambda *_: signal.raise_signal(signal.SIGINT))
     failure = ""
     try:
         code = _invoke(arguments)
