@@ -202,6 +202,7 @@ def test_the_fast_way_of_cutting_agrees_with_the_regular_expression(near: tuple[
     assert fast.filter(pl.Series(fast_valid)).equals(strict.filter(pl.Series(fast_valid)))
 
 
+@settings(max_examples=100)
 @given(near=near_files(), choice=st.integers(0, 2**12))
 def test_a_choice_of_columns_reads_the_same_values(near: tuple[Template, bytes], choice: int) -> None:
     written, data = near
@@ -210,7 +211,10 @@ def test_a_choice_of_columns_reads_the_same_values(near: tuple[Template, bytes],
     part = written.parse(split(data), chosen)
     assert part.columns == [*chosen, "ending", "parsed", "raw"]
     assert part.drop("raw").equals(whole.select(part.drop("raw").columns))
-    assert part.select(pl.col("raw").is_null() == pl.col("parsed")).to_series().all()
+    if len(chosen) == len(written.columns):
+        assert part.equals(whole)
+    else:
+        assert part["raw"].is_null().equals(part["parsed"].alias("raw")), "kept only where the line does not parse"
 
 
 @settings(max_examples=150)
