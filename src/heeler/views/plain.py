@@ -75,7 +75,7 @@ def human_bytes(size: int) -> str:
     """Return ``12.3 MB``, in powers of 1000."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000:
+        if round(value, 1) < 1000:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} PB"
