@@ -2,17 +2,18 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from heeler.formats.section import sections
+from heeler.formats import render
 from heeler.store import Batch
-from heeler.store.records import hits_of, numbered, rollup_of
-from heeler.store.schema import RECORD_TABLES
+from heeler.store.catalog import stored_format
+from heeler.store.records import numbered
+from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob, to_blob
 
 if TYPE_CHECKING:
@@ -45,10 +46,18 @@ class Stream:
     lines_before: int = 0
     bytes_before: int = 0
 
-    def state(self) -> tuple[str, str, int, int, int | None, int | None, int, int]:
-        """Return what the metadata of a segment says of a stream: next seq before and after, times, totals."""
+    def add(self, rows: pl.DataFrame, size: int) -> None:
+        """Count rows of so many bytes."""
+        self.lines += rows.height
+        self.bytes += size
+        first, last, *_ = times_of(rows)
+        self.first_us = first if self.first_us is None else min(first, self.first_us)
+        self.last_us = last if self.last_us is None else max(last, self.last_us)
+
+    def state(self, tick: int) -> tuple[object, ...]:
+        """Return what the metadata of a segment says of a stream: next seq before and after, times, totals, tick."""
         lines, size = self.lines_before + self.lines, self.bytes_before + self.bytes
-        return self.group, self.name, self.seq_before, self.next_seq, self.first_us, self.last_us, lines, size
+        return self.group, self.name, self.seq_before, self.next_seq, self.first_us, self.last_us, lines, size, tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,89 +106,147 @@ class Part:
         return times_of(self.rows, self.received_us)
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The last line of a part while it has no newline: its bytes, and its parts unless those are stored already."""
+
+    stream: Stream
+    seq: int
+    line: bytes
+    bytes: int
+    parts: list[Part]
+
+
 class Plan:
     """The parts, streams and positions of one tick. Reads the catalog, changes nothing."""
 
-    def __init__(self, catalog: sqlite3.Connection, ready: Sequence["Completed"]) -> None:
+    def __init__(
+        self,
+        catalog: sqlite3.Connection,
+        ready: Sequence["Completed"],
+        line_time_of: Callable[[int], int | None] = lambda _: None,
+    ) -> None:
+        """Work out the tick of the batches in ``ready``.
+
+        ``line_time_of`` is asked for the time that the newest line of a stream told, and only where a batch begins
+        with a line that tells none.
+        """
         self._catalog = catalog
+        self._line_time_of = line_time_of
+        self.line_times: dict[int, int | None] = {}
+        """By stream that was touched: the time that its newest line told, None where it told none."""
         self._streams: dict[tuple[str, str], Stream] = {}
         self._new_streams = 0
         self._ready = ready
-        # By source and part: the seq of a line that the next batch joins, and of the first piece of a long line.
-        self._unfinished: dict[tuple[str, str], Part] = {}
+        # By source and part: the line that the next batch may join, and the seq of the first piece of a long line.
+        self._unfinished: dict[tuple[str, str], Unfinished | None] = {}
         self._heads: dict[tuple[str, str], int | None] = {}
-        self.joined: list[str] = []
-        self.parts: list[Part] = []
-        rows: dict[str, list[pl.DataFrame]] = {}
-        extents: dict[str, list[Extent]] = {}
+        self._joined: list[str] = []
+        self._standing: list[str] = []
+        self._rows: dict[str, list[pl.DataFrame]] = {}
+        self._extents: dict[str, list[Extent]] = {}
         for one in ready:
-            self._add(one, rows, extents)
-        for table, frames in rows.items():
+            self._add(one)
+        self.parts: list[Part] = []
+        for table, frames in self._rows.items():
             frame = pl.concat(frames)
             if frame.height:
                 self.parts.append(
-                    Part(table, frame, _merged(extents.get(table, [])), received_us=_received(table, ready))
+                    Part(table, frame, _merged(self._extents.get(table, [])), received_us=_received(table, ready))
                 )
-        self.parts += self._unfinished.values()
+        for last in self._unfinished.values():
+            self.parts += last.parts if last else []
 
-    def _add(self, one: "Completed", rows: dict[str, list[pl.DataFrame]], extents: dict[str, list[Extent]]) -> None:
+    def _add(self, one: "Completed") -> None:
         batch, key = one.batch, (one.batch.source, one.batch.part)
         if key not in self._heads:
             self._heads[key] = self._stored_head(key)
         if not one.rows.height:
             return
         stream = self._stream(batch.group, batch.stream)
-        joins, taken_back = self._take_unfinished(key)
+        joins = self._join(key, stream, one)
         first = stream.next_seq if joins is None else joins
         second = first + 1 if joins is None else stream.next_seq
         stream.next_seq = second + one.rows.height - 1
-        before_us = stream.last_us if stream.last_us is not None else batch.received_us
-        frame = self._with_heads(key, batch, numbered(one.rows, [first, second], before_us))
-        stream.lines += frame.height - (joins is not None)
-        stream.bytes += batch.bytes
-        times = frame["time"].to_physical()
-        stream.first_us = min(filter(lambda us: us is not None, (stream.first_us, times[0])))
-        stream.last_us = times[-1]
-        table = batch.format.table
-        counted = [("hits", one.hits), ("rollup", one.rollup), *taken_back]
-        for name, deltas in counted:
-            rows.setdefault(name, []).append(deltas)
+        before_us = self._time_before(stream, one)
+        frame = self._with_heads(key, batch, numbered(one.rows, (first, second), before_us))
+        stream.add(frame, batch.bytes)
+        self._unfinished[key] = None
         if batch.unfinished_bytes:
-            last = frame.tail(1)
-            seq = int(last["seq"][0])
-            self._unfinished[key] = Part(
-                table, last, [Extent(stream, seq, seq, 1)], "\0".join(key), batch.unfinished_bytes
-            )
+            self._unfinished[key] = _unfinished(stream, one, frame.tail(1))
             frame = frame.head(-1)
-        if frame.height:
-            rows.setdefault(table, []).append(frame)
-            seqs = frame["seq"]
-            extents.setdefault(table, []).append(Extent(stream, int(seqs[0]), int(seqs[-1]), frame.height))
+        self._place(batch.format.table, stream, frame, one.counted)
 
-    def _take_unfinished(self, key: tuple[str, str]) -> tuple[int | None, list[tuple[str, pl.DataFrame]]]:
-        """Return the seq of the unfinished line of a part, and what takes back that it was counted."""
-        part = self._unfinished.pop(key, None)
-        if part is None:
-            name = "\0".join(key)
-            stored = self._catalog.execute(
-                'select recent.id, "table", unfinished_bytes, data from recent where unfinished = ?', (name,)
+    def _place(
+        self,
+        table: str,
+        stream: Stream,
+        frame: pl.DataFrame,
+        counted: Mapping[str, pl.DataFrame],
+        *,
+        newest: bool = True,
+    ) -> None:
+        """Give finished rows and what was counted of them their place among the parts."""
+        for name, deltas in counted.items():
+            self._rows.setdefault(name, []).append(deltas)
+        if frame.height:
+            self._rows.setdefault(table, []).append(frame)
+            seqs = frame["seq"]
+            self._extents.setdefault(table, []).append(Extent(stream, int(seqs[0]), int(seqs[-1]), frame.height))
+            if newest:
+                told = frame["time_from"][-1] != FROM_RECEIVED
+                self.line_times[stream.id] = int(frame["time"].to_physical()[-1]) if told else None
+
+    def _time_before(self, stream: Stream, one: "Completed") -> int | None:
+        """Return the time for lines at the start of a batch that tell none."""
+        if one.rows["time"][0] is not None or "time" not in one.batch.records.columns:
+            return None
+        if stream.id not in self.line_times:
+            self.line_times[stream.id] = None if stream.is_new else self._line_time_of(stream.id)
+        return self.line_times[stream.id]
+
+    def _join(self, key: tuple[str, str], stream: Stream, one: "Completed") -> int | None:
+        """Take away the unfinished line of a part if the first row is the same line; return the seq for that row.
+
+        Another line than that comes when the file was replaced or rewritten meanwhile. What was seen of the old one
+        was in the log, and stays.
+        """
+        if key not in self._unfinished:
+            self._unfinished[key] = self._stored_unfinished(key)
+        last = self._unfinished[key]
+        if last is None:
+            return None
+        name = "\0".join(key)
+        if not render(one.batch.format, one.rows.head(1))[0].startswith(last.line):
+            if last.parts:
+                self._place(
+                    last.parts[0].table, last.stream, last.parts[0].rows, {p.table: p.rows for p in last.parts[1:]}
+                )
+            else:
+                self._standing.append(name)
+            return None
+        if not last.parts:
+            self._joined.append(name)
+        last.stream.lines -= 1
+        last.stream.bytes -= last.bytes
+        return last.seq if last.stream is stream else None
+
+    def _stored_unfinished(self, key: tuple[str, str]) -> "Unfinished | None":
+        # What was counted of the line has the same mark, and goes with it.
+        stored = self._catalog.execute(
+            "select data, unfinished_bytes from recent join extent on extent.recent = recent.id where unfinished = ?",
+            ("\0".join(key),),
+        ).fetchone()
+        if stored is None:
+            return None
+        row = from_blob(stored[0])
+        written = stored_format(
+            *self._catalog.execute(
+                'select name, "table", definition from format where id = ?', (row["format"][0],)
             ).fetchone()
-            if stored is None or name in self.joined:
-                return None, []
-            self.joined.append(name)
-            _, table, size, blob = stored
-            part = Part(table, from_blob(blob), unfinished_bytes=size)
-        group, stream = part.rows.select("log_group", "log_stream").row(0)
-        self._stream(group, stream).bytes -= part.unfinished_bytes or 0
-        if part.table != "access":
-            return int(part.rows["seq"][0]), []
-        records = part.rows.with_columns(section=sections(part.rows))
-        back = [("hits", hits_of(group, records)), ("rollup", rollup_of(group, records))]
-        negative = [
-            (name, deltas.with_columns(-pl.col([column for column in ("hits", "bytes") if column in deltas.columns])))
-            for name, deltas in back
-        ]
-        return int(part.rows["seq"][0]), negative
+        )
+        stream = self._stream(row["log_group"][0], row["log_stream"][0])
+        return Unfinished(stream, row["seq"][0], render(written, row)[0], stored[1], [])
 
     def _with_heads(self, key: tuple[str, str], batch: Batch, frame: pl.DataFrame) -> pl.DataFrame:
         """Give pieces of a long line the seq of its first piece."""
@@ -187,11 +254,12 @@ class Plan:
         at = pl.int_range(pl.len())
         if head is not None:
             frame = frame.with_columns(head=pl.when(at == 0).then(pl.lit(head, pl.Int64)).otherwise("head"))
-        if not batch.piece:
-            self._heads[key] = None
-        elif head is None or frame.height > 1:
+        if batch.piece and (head is None or frame.height > 1):
             self._heads[key] = int(frame["seq"][-1])
             frame = frame.with_columns(head=pl.when(at == pl.len() - 1).then("seq").otherwise("head"))
+        elif not batch.piece and not (batch.unfinished_bytes and frame.height == 1):
+            # A row that comes again is the same piece then, of the same line.
+            self._heads[key] = None
         return frame
 
     def _stored_head(self, key: tuple[str, str]) -> int | None:
@@ -212,6 +280,7 @@ class Plan:
                 last = self._catalog.execute("select coalesce(max(id), 0) from log_stream").fetchone()[0]
                 self._new_streams += 1
                 stream = Stream(last + self._new_streams, group, name, 1, is_new=True)
+                self.line_times[stream.id] = None
             self._streams[group, name] = stream
         return self._streams[group, name]
 
@@ -228,13 +297,17 @@ class Plan:
             "tick": number,
             "tables": [(part.table, part.rows.height, part.place) for part in self.parts],
             "positions": self.positions(number),
-            "states": [stream.state() for stream in self._streams.values()],
+            "states": [stream.state(number) for stream in self._streams.values()],
             "formats": [(formats[key], *key) for key in sorted(used)],
         }
 
     def update_streams(self, catalog: sqlite3.Connection) -> None:
-        """Store the streams as they are after this tick, and forget the unfinished lines that were joined."""
-        catalog.executemany("delete from recent where unfinished = ?", [(name,) for name in self.joined])
+        """Store the streams as they are after this tick, and settle the unfinished lines of the ticks before."""
+        catalog.executemany("delete from recent where unfinished = ?", [(name,) for name in self._joined])
+        catalog.executemany(
+            "update recent set unfinished = null, unfinished_bytes = null where unfinished = ?",
+            [(name,) for name in self._standing],
+        )
         for stream in self._streams.values():
             if stream.is_new:
                 catalog.execute("insert or ignore into log_group (name) values (?)", (stream.group,))
@@ -304,6 +377,19 @@ def times_of(rows: pl.DataFrame, received_us: tuple[int, int] | None = None) -> 
 def day_of(received_us: int) -> str:
     """Return the day, in UTC, by which segments are kept together and dropped: ``2026-11-22``."""
     return str((_EPOCH + timedelta(microseconds=received_us)).date())
+
+
+def _unfinished(stream: Stream, one: "Completed", row: pl.DataFrame) -> Unfinished:
+    """Keep a line that may still grow apart, with what is counted of it, so that it can be taken away again."""
+    batch, seq = one.batch, int(row["seq"][0])
+    name, received = "\0".join((batch.source, batch.part)), (batch.received_us, batch.received_us)
+    parts = [Part(batch.format.table, row, [Extent(stream, seq, seq, 1)], name, batch.unfinished_bytes)]
+    parts += [
+        Part(table, deltas, unfinished=name, received_us=received)
+        for table, deltas in one.counted_unfinished.items()
+        if deltas.height
+    ]
+    return Unfinished(stream, seq, render(batch.format, row)[0], batch.unfinished_bytes, parts)
 
 
 def _received(table: str, ready: Sequence["Completed"]) -> tuple[int, int] | None:
