@@ -27,7 +27,7 @@ FLOORS = (
 """The rooms from the top floor to the ground. A room may import itself and what is below it."""
 
 GROUND_MAY_USE = {
-    "generate": {"errors", "clock"},
+    "generate": {"errors", "clock", "units"},
     "config": {"errors", "units"},
     "units": {"errors"},
 }

@@ -1,7 +1,6 @@
 """How much traffic there is, and when each request of it arrives."""
 
 import math
-import re
 from dataclasses import dataclass
 from datetime import UTC, timezone
 
@@ -9,11 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heeler.errors import UsageError
-
-UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-_DURATION = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(UNIT_SECONDS)})", re.ASCII)
-_RATE = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+from heeler.units import SECONDS, duration_s, rate_per_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +93,19 @@ def _rate_at(traffic: Traffic, second: float) -> float:
 
 def parse_spike(text: str) -> Spike:
     """Read ``AT:LENGTH:RATE``, as in ``20s:15s:60``: after 20 seconds, for 15 seconds, 60 requests a second."""
-    parts = text.split(":")
-    match [_DURATION.fullmatch(part) for part in parts[:2]], parts[2:]:
-        case [re.Match() as at, re.Match() as length], [rate] if _RATE.fullmatch(rate) and float(length[1]) > 0:
-            return Spike(_seconds(at), _seconds(length), float(rate))
-    raise UsageError(
+    try:
+        at, length, rate = text.split(":")
+        spike = (duration_s(at, "The start"), duration_s(length, "The length"), rate_per_s(rate, "The rate"))
+    except (ValueError, UsageError) as error:
+        raise UsageError(_spike_error(text)) from error
+    if spike[1] <= 0:
+        raise UsageError(_spike_error(text))
+    return Spike(*map(float, spike))
+
+
+def _spike_error(text: str) -> str:
+    return (
         f"The spike {text!r} cannot be understood: give AT:LENGTH:RATE, two durations and the requests a second, "
-        f"as in 20s:15s:60 or 2m:30s:100. A duration is a number with a unit ({', '.join(UNIT_SECONDS)}), "
+        f"as in 20s:15s:60 or 2m:30s:100. A duration is a number with a unit ({', '.join(SECONDS)}), "
         "and a spike lasts more than 0 s."
     )
-
-
-def _seconds(duration: re.Match[str]) -> float:
-    return float(duration[1]) * UNIT_SECONDS[duration[2]]
