@@ -13,10 +13,11 @@ class Batch:
     """The parsed lines of one chunk, on their way into a store.
 
     ``records`` has the columns that the format gave (see `heeler.formats.Format.parse`), one row per line, in the
-    order of the lines. ``bytes`` is what the lines took. Where ``unfinished_bytes`` is not 0, the last row is a
-    line of so many bytes that may still grow: ``position`` lies before it, and the next batch of the part brings it
-    again, longer, under the same seq. ``piece`` says that the last row is a piece of a line that goes on in the next
-    batch.
+    order of the lines, and for what is counted may have ``section``. ``bytes`` is what all lines took. Where
+    ``unfinished_bytes`` is not 0, the last row is a line of so many of these bytes that may still grow: ``position``
+    lies before it, and the next batch of the part that has rows must bring it again, perhaps longer; it keeps its
+    seq then. A batch that brings anything else leaves the unfinished line as it is, for ever: its file was replaced.
+    ``piece`` says that the last row is a piece of a line that goes on in the next batch; never both.
     """
 
     source: str

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from heeler.errors import EnvironmentFailed, UsageError
+from heeler.formats import Format
+from heeler.formats.choose import PLAIN
+from heeler.formats.template import Template
 from heeler.store.schema import CATALOG, VERSION
 
 FILE = "catalog.sqlite"
@@ -17,26 +20,28 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
 
     Raises `UsageError` for a catalog that a newer Heeler wrote, `EnvironmentFailed` where SQLite cannot open it.
     """
+    catalog: sqlite3.Connection | None = None
     try:
         catalog = sqlite3.connect(
             folder / FILE, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
+        _refuse_newer(catalog, folder)
         catalog.execute("pragma auto_vacuum = incremental")  # takes effect only while the catalog is being made
         catalog.execute("pragma journal_mode = wal")
         catalog.execute("pragma synchronous = full")
         catalog.execute("pragma foreign_keys = on")
         with transaction(catalog):
-            version = catalog.execute("pragma user_version").fetchone()[0]
-            if version == 0:
+            if _version(catalog) == 0:
                 for statement in CATALOG.split(";"):
                     catalog.execute(statement)
                 catalog.execute(f"pragma user_version = {VERSION}")
     except sqlite3.Error as error:
+        if catalog is not None:
+            catalog.close()
         raise EnvironmentFailed(
             f"The catalog {folder / FILE} cannot be opened: {error}. Check the disk, its permissions, and that it is "
             "not on a network file system."
         ) from error
-    _refuse_newer(catalog, folder)
     return catalog
 
 
@@ -44,15 +49,25 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     """Open the catalog in ``folder`` beside whoever writes to it. Raises what `open_for_writing` raises."""
     if not (folder / FILE).exists():
         raise UsageError(f"There is no lake in {folder}; `heeler ingest` makes one, --store names another.")
+    catalog: sqlite3.Connection | None = None
     try:
-        catalog = sqlite3.connect(
-            f"file:{folder / FILE}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-        )
+        # Path.as_uri, because a folder may be named with a question mark or a per cent sign.
+        uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro"
+        catalog = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        _refuse_newer(catalog, folder)
         catalog.execute("select count(*) from setting").fetchone()
     except sqlite3.Error as error:
+        if catalog is not None:
+            catalog.close()
         raise EnvironmentFailed(f"The catalog {folder / FILE} cannot be read: {error}.") from error
-    _refuse_newer(catalog, folder)
     return catalog
+
+
+def stored_format(name: str, table: str, definition: str) -> Format:
+    """Return the format that a row of the table ``format`` is. It renders its records for ever."""
+    if (name, table, definition) == (PLAIN.name, PLAIN.table, PLAIN.text):
+        return PLAIN
+    return Template(name, definition, table)
 
 
 @contextmanager
@@ -68,8 +83,12 @@ def transaction(catalog: sqlite3.Connection, *, writing: bool = True) -> Iterato
         raise
 
 
+def _version(catalog: sqlite3.Connection) -> int:
+    return int(catalog.execute("pragma user_version").fetchone()[0])
+
+
 def _refuse_newer(catalog: sqlite3.Connection, folder: Path) -> None:
-    version = catalog.execute("pragma user_version").fetchone()[0]
+    version = _version(catalog)
     if version > VERSION:
         catalog.close()
         raise UsageError(

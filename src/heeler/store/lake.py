@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,22 +12,29 @@ from heeler.errors import EnvironmentFailed
 from heeler.formats import Format
 from heeler.model import Position
 from heeler.store import Batch, Tick
+from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_writing, transaction
 from heeler.store.lock import WriterLock
 from heeler.store.plan import Plan, insert_part
-from heeler.store.records import completed, hits_of, rollup_of
-from heeler.store.schema import ROLLUP_TABLES
-from heeler.store.segment import WrittenSegment, write_segment
+from heeler.store.reading import newest_line_time
+from heeler.store.records import completed, counted
+from heeler.store.segment import WrittenSegment, make_durable_folder, write_segment
+
+FormatKey = tuple[str, str, str]
+"""Name, table and definition of a format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A batch ready to be written: its rows but for seq, and what was counted of them. Made beside the writer."""
+    """A batch ready to be written: its rows but for seq, and what was counted of them, by table.
+
+    Made beside the writer. What was counted of an unfinished line is apart, because it goes when the line is joined.
+    """
 
     batch: Batch
     rows: pl.DataFrame
-    hits: pl.DataFrame
-    rollup: pl.DataFrame
+    counted: Mapping[str, pl.DataFrame]
+    counted_unfinished: Mapping[str, pl.DataFrame]
 
 
 class Lake:
@@ -41,7 +48,9 @@ class Lake:
         self.folder = folder
         self.at_step = self._at_step = at_step
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not (folder / CATALOG_FILE).exists():
+                here = folder.absolute()
+                make_durable_folder(next(path for path in here.parents if path.is_dir()), here)
         except OSError as error:
             raise EnvironmentFailed(f"The folder {folder} for the lake cannot be made: {error.strerror}.") from error
         self._lock = WriterLock(folder)
@@ -50,10 +59,12 @@ class Lake:
         except BaseException:
             self._lock.release()
             raise
-        self._formats: dict[tuple[str, str, str], int] = {
+        self._formats: dict[FormatKey, int] = {
             (name, table, definition): row
             for row, name, table, definition in self.catalog.execute('select id, name, "table", definition from format')
         }
+        self._new_formats: dict[int, FormatKey] = {}
+        self._line_times: dict[int, int | None] = {}
 
     def close(self) -> None:
         """Let go of the lake. May be called more than once."""
@@ -68,19 +79,20 @@ class Lake:
     def complete(self, batch: Batch) -> Completed:
         """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
         rows = completed(batch, self._formats[_key(batch.format)])
-        if batch.format.table != "access":
-            hits, rollup = (pl.DataFrame(schema=dict(ROLLUP_TABLES[name])) for name in ("hits", "rollup"))
-            return Completed(batch, rows, hits, rollup)
-        return Completed(batch, rows, hits_of(batch.group, batch.records), rollup_of(batch.group, batch.records))
+        if not batch.unfinished_bytes:
+            return Completed(batch, rows, counted(batch, batch.records), {})
+        finished, unfinished = batch.records.head(-1), batch.records.tail(1)
+        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished))
 
     def register(self, known: Format) -> int:
-        """Return the id of a format; its definition is stored for ever, and a changed one gets a new id."""
+        """Return the id of a format; a changed definition gets a new one.
+
+        The definition is stored for ever, with the first tick that is committed after this.
+        """
         key = _key(known)
         if key not in self._formats:
-            row = self.catalog.execute(
-                'insert into format (name, "table", definition) values (?, ?, ?) returning id', key
-            ).fetchone()
-            self._formats[key] = row[0]
+            self._formats[key] = max(self._formats.values(), default=0) + 1
+            self._new_formats[self._formats[key]] = key
         return self._formats[key]
 
     def commit(self, tick: Tick, completed_batches: Sequence[Completed] | None = None) -> None:
@@ -103,7 +115,7 @@ class Lake:
     def _commit(self, tick: Tick, ready: Sequence[Completed]) -> None:
         self._at_step("commit begins")
         number = self._last_tick() + 1
-        plan = Plan(self.catalog, ready)
+        plan = Plan(self.catalog, ready, self._line_time_of)
         metadata = plan.metadata(number, self._formats)
         written: dict[int, WrittenSegment] = {}
         for index, part in enumerate(plan.parts):
@@ -115,6 +127,10 @@ class Lake:
                 self._at_step("segment written")
         with transaction(self.catalog):
             self._at_step("transaction begins")
+            self.catalog.executemany(
+                'insert into format (id, name, "table", definition) values (?, ?, ?, ?)',
+                [(row, *key) for row, key in self._new_formats.items()],
+            )
             plan.update_streams(self.catalog)
             for index, part in enumerate(plan.parts):
                 insert_part(self.catalog, part, number, written.get(index))
@@ -132,12 +148,19 @@ class Lake:
                 (str(number),),
             )
             self._at_step("transaction ends")
+        self._new_formats.clear()
+        self._line_times |= plan.line_times
         self._at_step("commit ended")
+
+    def _line_time_of(self, stream: int) -> int | None:
+        if stream not in self._line_times:
+            self._line_times[stream] = newest_line_time(self.catalog, self.folder, stream)
+        return self._line_times[stream]
 
     def _last_tick(self) -> int:
         row = self.catalog.execute("select value from setting where key = 'tick'").fetchone()
         return int(row[0]) if row else 0
 
 
-def _key(known: Format) -> tuple[str, str, str]:
+def _key(known: Format) -> FormatKey:
     return known.name, known.table, known.text

@@ -21,18 +21,21 @@ class WriterLock:
             raise EnvironmentFailed(f"The lake in {folder} cannot be written: {error.strerror}.") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode())
         except BlockingIOError:
             holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(self._descriptor)
+            self.release()
             raise EnvironmentFailed(
                 f"The lake in {folder} is being written by another process (pid {holder}); a lake has one writer. "
                 "Stop that one, or name another lake with --store."
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        except OSError as error:  # a full disk, or a file system without locks
+            self.release()
+            raise EnvironmentFailed(f"The lake in {folder} cannot be locked: {error.strerror}.") from error
 
     def release(self) -> None:
-        """Let others write."""
+        """Let others write. May be called more than once."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -15,6 +15,7 @@ from heeler.store.catalog import stored_format
 from heeler.store.records import numbered
 from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob, to_blob
+from heeler.store.streams import Stream, Streams
 
 if TYPE_CHECKING:
     from heeler.store.lake import Completed
@@ -27,37 +28,6 @@ FEWEST_ROLLUP_ROWS = 50_000
 
 METADATA_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class Stream:
-    """A stream while a tick is worked out; ``id`` and ``next_seq`` are as they will be stored."""
-
-    id: int
-    group: str
-    name: str
-    next_seq: int
-    is_new: bool
-    first_us: int | None = None
-    last_us: int | None = None
-    lines: int = 0
-    bytes: int = 0
-    seq_before: int = 1
-    lines_before: int = 0
-    bytes_before: int = 0
-
-    def add(self, rows: pl.DataFrame, size: int) -> None:
-        """Count rows of so many bytes."""
-        self.lines += rows.height
-        self.bytes += size
-        first, last, *_ = times_of(rows)
-        self.first_us = first if self.first_us is None else min(first, self.first_us)
-        self.last_us = last if self.last_us is None else max(last, self.last_us)
-
-    def state(self, tick: int) -> tuple[object, ...]:
-        """Return what the metadata of a segment says of a stream: next seq before and after, times, totals, tick."""
-        lines, size = self.lines_before + self.lines, self.bytes_before + self.bytes
-        return self.group, self.name, self.seq_before, self.next_seq, self.first_us, self.last_us, lines, size, tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +105,7 @@ class Plan:
         self._line_time_of = line_time_of
         self.line_times: dict[int, int | None] = {}
         """By stream that was touched: the time that its newest line told, None where it told none."""
-        self._streams: dict[tuple[str, str], Stream] = {}
-        self._new_streams = 0
+        self._streams = Streams(catalog)
         self._ready = ready
         # By source and part: the line that the next batch may join, and the seq of the first piece of a long line.
         self._unfinished: dict[tuple[str, str], Unfinished | None] = {}
@@ -163,7 +132,7 @@ class Plan:
             self._heads[key] = self._stored_head(key)
         if not one.rows.height:
             return
-        stream = self._stream(batch.group, batch.stream)
+        stream = self._streams.get(batch.group, batch.stream)
         joins = self._join(key, stream, one)
         first = stream.next_seq if joins is None else joins
         second = first + 1 if joins is None else stream.next_seq
@@ -177,25 +146,16 @@ class Plan:
             frame = frame.head(-1)
         self._place(batch.format.table, stream, frame, one.counted)
 
-    def _place(
-        self,
-        table: str,
-        stream: Stream,
-        frame: pl.DataFrame,
-        counted: Mapping[str, pl.DataFrame],
-        *,
-        newest: bool = True,
-    ) -> None:
-        """Give finished rows and what was counted of them their place among the parts."""
+    def _place(self, table: str, stream: Stream, frame: pl.DataFrame, counted: Mapping[str, pl.DataFrame]) -> None:
+        """Give finished rows, and what was counted of them, their place among the parts."""
         for name, deltas in counted.items():
             self._rows.setdefault(name, []).append(deltas)
         if frame.height:
             self._rows.setdefault(table, []).append(frame)
             seqs = frame["seq"]
             self._extents.setdefault(table, []).append(Extent(stream, int(seqs[0]), int(seqs[-1]), frame.height))
-            if newest:
-                told = frame["time_from"][-1] != FROM_RECEIVED
-                self.line_times[stream.id] = int(frame["time"].to_physical()[-1]) if told else None
+            told = frame["time_from"][-1] != FROM_RECEIVED
+            self.line_times[stream.id] = int(frame["time"].to_physical()[-1]) if told else None
 
     def _time_before(self, stream: Stream, one: "Completed") -> int | None:
         """Return the time for lines at the start of a batch that tell none."""
@@ -216,12 +176,11 @@ class Plan:
         last = self._unfinished[key]
         if last is None:
             return None
-        name = "\0".join(key)
+        name = _mark(key)
         if not render(one.batch.format, one.rows.head(1))[0].startswith(last.line):
             if last.parts:
-                self._place(
-                    last.parts[0].table, last.stream, last.parts[0].rows, {p.table: p.rows for p in last.parts[1:]}
-                )
+                line, *counts = last.parts
+                self._place(line.table, last.stream, line.rows, {part.table: part.rows for part in counts})
             else:
                 self._standing.append(name)
             return None
@@ -235,17 +194,14 @@ class Plan:
         # What was counted of the line has the same mark, and goes with it.
         stored = self._catalog.execute(
             "select data, unfinished_bytes from recent join extent on extent.recent = recent.id where unfinished = ?",
-            ("\0".join(key),),
+            (_mark(key),),
         ).fetchone()
         if stored is None:
             return None
         row = from_blob(stored[0])
-        written = stored_format(
-            *self._catalog.execute(
-                'select name, "table", definition from format where id = ?', (row["format"][0],)
-            ).fetchone()
-        )
-        stream = self._stream(row["log_group"][0], row["log_stream"][0])
+        of_format = 'select name, "table", definition from format where id = ?'
+        written = stored_format(*self._catalog.execute(of_format, (row["format"][0],)).fetchone())
+        stream = self._streams.get(row["log_group"][0], row["log_stream"][0])
         return Unfinished(stream, row["seq"][0], render(written, row)[0], stored[1], [])
 
     def _with_heads(self, key: tuple[str, str], batch: Batch, frame: pl.DataFrame) -> pl.DataFrame:
@@ -266,24 +222,6 @@ class Plan:
         row = self._catalog.execute("select head from position where source = ? and part = ?", key).fetchone()
         return row[0] if row else None
 
-    def _stream(self, group: str, name: str) -> Stream:
-        if (group, name) not in self._streams:
-            row = self._catalog.execute(
-                "select log_stream.id, next_seq, first_time, last_time, lines, bytes from log_stream "
-                "join log_group on log_group.id = log_group where log_group.name = ? and log_stream.name = ?",
-                (group, name),
-            ).fetchone()
-            if row:
-                stream = Stream(row[0], group, name, row[1], is_new=False, first_us=row[2], last_us=row[3])
-                stream.seq_before, stream.lines_before, stream.bytes_before = row[1], row[4], row[5]
-            else:
-                last = self._catalog.execute("select coalesce(max(id), 0) from log_stream").fetchone()[0]
-                self._new_streams += 1
-                stream = Stream(last + self._new_streams, group, name, 1, is_new=True)
-                self.line_times[stream.id] = None
-            self._streams[group, name] = stream
-        return self._streams[group, name]
-
     def positions(self, number: int) -> list[tuple[str, str, str, int | None, int]]:
         """Return source, part, position, head and tick of each part after this tick, the one of this number."""
         last = {(one.batch.source, one.batch.part): one.batch.position for one in self._ready}
@@ -297,7 +235,7 @@ class Plan:
             "tick": number,
             "tables": [(part.table, part.rows.height, part.place) for part in self.parts],
             "positions": self.positions(number),
-            "states": [stream.state(number) for stream in self._streams.values()],
+            "states": self._streams.states(number),
             "formats": [(formats[key], *key) for key in sorted(used)],
         }
 
@@ -308,28 +246,7 @@ class Plan:
             "update recent set unfinished = null, unfinished_bytes = null where unfinished = ?",
             [(name,) for name in self._standing],
         )
-        for stream in self._streams.values():
-            if stream.is_new:
-                catalog.execute("insert or ignore into log_group (name) values (?)", (stream.group,))
-                catalog.execute(
-                    "insert into log_stream select ?, id, ?, ?, ?, ?, ?, ? from log_group where name = ?",
-                    (
-                        stream.id,
-                        stream.name,
-                        stream.next_seq,
-                        stream.first_us,
-                        stream.last_us,
-                        stream.lines,
-                        stream.bytes,
-                        stream.group,
-                    ),
-                )
-            else:
-                catalog.execute(
-                    "update log_stream set next_seq = ?, first_time = ?, last_time = ?, lines = lines + ?, "
-                    "bytes = bytes + ? where id = ?",
-                    (stream.next_seq, stream.first_us, stream.last_us, stream.lines, stream.bytes, stream.id),
-                )
+        self._streams.store()
 
 
 def insert_part(catalog: sqlite3.Connection, part: Part, tick: int, written: WrittenSegment | None) -> int:
@@ -379,10 +296,15 @@ def day_of(received_us: int) -> str:
     return str((_EPOCH + timedelta(microseconds=received_us)).date())
 
 
+def _mark(key: tuple[str, str]) -> str:
+    """Return what names a source and part in ``recent.unfinished``."""
+    return "\0".join(key)
+
+
 def _unfinished(stream: Stream, one: "Completed", row: pl.DataFrame) -> Unfinished:
     """Keep a line that may still grow apart, with what is counted of it, so that it can be taken away again."""
     batch, seq = one.batch, int(row["seq"][0])
-    name, received = "\0".join((batch.source, batch.part)), (batch.received_us, batch.received_us)
+    name, received = _mark((batch.source, batch.part)), (batch.received_us, batch.received_us)
     parts = [Part(batch.format.table, row, [Extent(stream, seq, seq, 1)], name, batch.unfinished_bytes)]
     parts += [
         Part(table, deltas, unfinished=name, received_us=received)

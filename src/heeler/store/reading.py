@@ -5,6 +5,7 @@ read, which stay for an hour after they are replaced. So a reader never makes th
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,10 @@ import polars as pl
 
 from heeler.errors import EnvironmentFailed
 from heeler.formats import Format, render
-from heeler.formats.choose import PLAIN
-from heeler.formats.template import Template
 from heeler.query.frame import as_expression
 from heeler.query.tree import Query
-from heeler.store.catalog import open_for_reading, transaction
-from heeler.store.schema import RECORD_TABLES, TABLES
+from heeler.store.catalog import open_for_reading, stored_format, transaction
+from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES, TABLES
 from heeler.store.segment import from_blob
 
 _SEGMENTS = (
@@ -75,6 +74,7 @@ class LakeReader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._catalog = open_for_reading(folder)
+        self._formats: dict[int, Format] = {}
 
     def close(self) -> None:
         """Let go of the catalog."""
@@ -90,11 +90,10 @@ class LakeReader:
 
     def formats(self) -> dict[int, Format]:
         """Return every format that records were stored with, by id."""
-        rows = self._catalog.execute('select id, name, "table", definition from format')
-        return {
-            row: PLAIN if definition == PLAIN.text and table == PLAIN.table else Template(name, definition, table)
-            for row, name, table, definition in rows
-        }
+        newest = max(self._formats, default=0)
+        rows = self._catalog.execute('select id, name, "table", definition from format where id > ?', (newest,))
+        self._formats |= {row: stored_format(name, table, definition) for row, name, table, definition in rows}
+        return self._formats
 
     def pieces(self, tables: Sequence[str], stream: int | None = None) -> list[Piece]:
         """Return what may hold rows of these tables, or of one stream in them, as of this instant."""
@@ -114,12 +113,12 @@ class LakeReader:
 
     def export(self, query: Query) -> Iterator[bytes]:
         """Yield the lines of all records that match, exactly as they came, by stream and in the order of seq."""
-        formats = self.formats()
         group, name = query.value_of("group"), query.value_of("stream")
         for stream in self.streams():
             if group in (None, stream.group) and name in (None, stream.stream):
                 for records in self._in_order(stream, query):
-                    yield b"".join(_lines(records, formats))
+                    # Asked after the records were found: a tick beside this may have brought a format.
+                    yield b"".join(_lines(records, self.formats()))
 
     def _in_order(self, stream: StreamInfo, query: Query) -> Iterator[pl.DataFrame]:
         """Yield the matching records of a stream in the order of seq.
@@ -140,16 +139,40 @@ class LakeReader:
 
     def _sorted(self, pieces: Sequence[Piece], stream: StreamInfo, query: Query) -> pl.DataFrame:
         belongs = (pl.col("log_group") == stream.group) & (pl.col("log_stream") == stream.stream)
-        frames = [
-            piece.frame().filter(belongs & as_expression(query, piece.frame().collect_schema())) for piece in pieces
-        ]
         try:
+            found = [piece.frame() for piece in pieces]
+            frames = [frame.filter(belongs & as_expression(query, frame.collect_schema())) for frame in found]
             return pl.concat(frames, how="diagonal").sort("seq").collect()
         except (OSError, pl.exceptions.ComputeError) as error:
             raise EnvironmentFailed(
                 f"A segment of the lake in {self.folder} cannot be read: {error}. `heeler store upkeep` names what is "
                 "damaged and serves the rest."
             ) from error
+
+
+def newest_line_time(catalog: sqlite3.Connection, folder: Path, stream: int) -> int | None:
+    """Return the time of the newest finished record of a stream, or None if no line told that time."""
+    found = catalog.execute(
+        'select coalesce(segment."table", recent."table"), path, data, last_seq from extent '
+        "left join segment on segment.id = extent.segment left join recent on recent.id = extent.recent "
+        "where stream = ? and unfinished is null and damage is null order by last_seq desc limit 1",
+        (stream,),
+    ).fetchone()
+    if found is None:
+        return None
+    table, path, blob, seq = found
+    name = catalog.execute(
+        "select log_group.name, log_stream.name from log_stream join log_group on log_group.id = log_group "
+        "where log_stream.id = ?",
+        (stream,),
+    ).fetchone()
+    newest = (pl.col("log_group") == name[0]) & (pl.col("log_stream") == name[1]) & (pl.col("seq") == seq)
+    told = newest & (pl.col("time_from") != FROM_RECEIVED)
+    try:
+        rows = Piece(table, path and folder / path, blob).frame().filter(told).select("time").collect()
+    except (OSError, pl.exceptions.ComputeError):
+        return None  # damaged: upkeep tells of it, and a tick must not fail for a time that is only a better guess
+    return int(rows["time"].to_physical()[0]) if rows.height else None
 
 
 def _lines(records: pl.DataFrame, formats: dict[int, Format]) -> list[bytes]:

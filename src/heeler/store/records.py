@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from heeler.formats.section import sections
 from heeler.store import Batch
 from heeler.store.schema import FROM_LINE, FROM_LINE_BEFORE, FROM_RECEIVED, HITS, RECORD_TABLES, ROLLUP, Schema
 
@@ -14,7 +15,8 @@ OTHER = "(other)"
 def completed(batch: Batch, format_id: int) -> pl.DataFrame:
     """Return the rows of a batch with every column of their table but ``seq`` and ``head``, which the writer gives.
 
-    A line without a time of its own has that of the line before it; ``time`` stays null where there is none before.
+    A line without a time of its own has that of the line before it; ``time`` stays null where there is none before
+    in this batch.
     """
     schema = RECORD_TABLES[batch.format.table]
     given = batch.records
@@ -40,16 +42,39 @@ def completed(batch: Batch, format_id: int) -> pl.DataFrame:
     return rows.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
-def numbered(rows: pl.DataFrame, seqs: list[int], before_us: int) -> pl.DataFrame:
-    """Give rows their ``seq``, and the time ``before_us`` to those that have none yet.
+def numbered(rows: pl.DataFrame, seqs: tuple[int, int], before_us: int | None) -> pl.DataFrame:
+    """Give rows their ``seq``, and a time to those that have none yet.
 
-    ``seqs`` has the seq of the first row and that of the second, from which on it rises by one.
+    ``seqs`` has the seq of the first row and that of the second, from which on it rises by one. ``before_us`` is the
+    time that a line before these rows told; without one the time is when the rows were received.
     """
     first, second = seqs
     seq = pl.when(pl.int_range(pl.len()) == 0).then(first).otherwise(pl.int_range(pl.len()) + (second - 1))
+    rows = rows.with_columns(seq=seq.cast(pl.Int64))
+    if before_us is None:
+        return rows.with_columns(pl.col("time").fill_null(pl.col("received")))
     return rows.with_columns(
-        seq=seq.cast(pl.Int64), time=pl.col("time").fill_null(pl.lit(before_us).cast(pl.Datetime("us")))
+        time=pl.col("time").fill_null(pl.lit(before_us).cast(pl.Datetime("us"))),
+        time_from=pl.when(pl.col("time").is_null()).then(pl.lit(FROM_LINE_BEFORE, pl.UInt8)).otherwise("time_from"),
     )
+
+
+def counted(batch: Batch, records: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the rows of the tables ``hits`` and ``rollup`` for ``records`` of a batch.
+
+    A format need not have every field that is counted by: without times the time of receiving counts.
+    """
+    if batch.format.table != "access":
+        return {}
+    absent = {
+        "time": pl.lit(batch.received_us).cast(pl.Datetime("us")),
+        "status": pl.lit(None, pl.UInt16),
+        "bytes": pl.lit(None, pl.UInt64),
+        "method": pl.lit(None, pl.String),
+        "path": pl.lit(None, pl.String),
+    }
+    records = records.with_columns(**{name: one for name, one in absent.items() if name not in records.columns})
+    return {"hits": hits_of(batch.group, records), "rollup": rollup_of(batch.group, records)}
 
 
 def hits_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
@@ -61,8 +86,11 @@ def hits_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
 def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
     """Return requests and bytes per ten seconds, section and class of status, as rows of the table ``rollup``.
 
-    Columns read: ``time``, ``section``, ``status``, ``bytes``, ``parsed``.
+    Columns read: ``time``, ``section``, ``status``, ``bytes``, ``parsed``; where there is no ``section``, ``method``
+    and ``path`` tell it.
     """
+    if "section" not in records.columns:
+        records = records.with_columns(section=pl.when(pl.col("path").is_not_null()).then(sections(records)))
     keys = {
         "time": pl.col("time").dt.truncate("10s"),
         "section": pl.col("section").fill_null(""),

@@ -25,17 +25,24 @@ class WrittenSegment:
 
 
 def write_segment(root: Path, path: str, rows: pl.DataFrame, metadata: Mapping[str, object]) -> WrittenSegment:
-    """Write ``rows`` to ``root/path`` and return when file, name and every new folder above it are durable."""
+    """Write ``rows`` to ``root/path`` and return when file, name and every folder between are durable.
+
+    A file that could not be written whole is taken away again: on a full disk it would be in the way.
+    """
     target = root / path
-    _make_durable_folder(root, target.parent)
-    rows.write_parquet(
-        target,
-        compression="zstd",
-        compression_level=ZSTD_LEVEL,
-        row_group_size=ROW_GROUP_ROWS,
-        metadata={METADATA_KEY: json.dumps(metadata, separators=(",", ":"))},
-    )
-    sync(target)
+    make_durable_folder(root, target.parent)
+    try:
+        rows.write_parquet(
+            target,
+            compression="zstd",
+            compression_level=ZSTD_LEVEL,
+            row_group_size=ROW_GROUP_ROWS,
+            metadata={METADATA_KEY: json.dumps(metadata, separators=(",", ":"))},
+        )
+        sync(target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
     sync(target.parent)
     return WrittenSegment(path, target.stat().st_size, digest(target))
 
@@ -55,14 +62,21 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _make_durable_folder(root: Path, folder: Path) -> None:
-    missing = []
-    while folder != root and not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
-        sync(one.parent)
+_durable_folders: set[Path] = set()
+
+
+def make_durable_folder(root: Path, folder: Path) -> None:
+    """Make ``folder`` and those between it and ``root``, which exists, and return when their names are on the disk.
+
+    A folder that is there already may be one that a process made and was killed before it was on the disk. So each
+    process waits for it once.
+    """
+    if folder == root or (folder in _durable_folders and folder.is_dir()):
+        return
+    make_durable_folder(root, folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync(folder.parent)
+    _durable_folders.add(folder)
 
 
 def to_blob(rows: pl.DataFrame) -> bytes:
