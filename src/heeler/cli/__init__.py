@@ -10,12 +10,25 @@ import typer
 
 from heeler import __version__
 from heeler.cli.demo import demo
+from heeler.cli.export import export
 from heeler.cli.formats import formats
 from heeler.cli.generate import generate
+from heeler.cli.ingest import ingest
+from heeler.cli.sql import sql
+from heeler.cli.streams import streams
 from heeler.cli.watch import watch
 from heeler.errors import Exit, HeelerError
 
-COMMANDS: dict[str, Callable[..., int]] = {"watch": watch, "demo": demo, "generate": generate, "formats": formats}
+COMMANDS: dict[str, Callable[..., int]] = {
+    "watch": watch,
+    "demo": demo,
+    "generate": generate,
+    "ingest": ingest,
+    "export": export,
+    "streams": streams,
+    "formats": formats,
+    "sql": sql,
+}
 """Every command. Adding one is a module beside this one and a line here."""
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
