@@ -1,17 +1,16 @@
 """Files as a source: one path, read once to its end or followed for ever."""
 
-import asyncio
 import errno
 import os
 import select
-import threading
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
-from typing import Protocol
 
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, SourceUnavailable, UsageError
 from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
+from heeler.sources.blocking import BlockingSource, Reader
 from heeler.sources.file_changes import NotifyWaker, Waker
 from heeler.sources.file_following import Follower
 from heeler.sources.file_lines import NotRegular, OpenFile, places_of, position_of
@@ -19,21 +18,8 @@ from heeler.sources.file_lines import NotRegular, OpenFile, places_of, position_
 GRACE_SECONDS = 60.0
 """How long a rotated file is looked at after its last growth. Writers that were not told of a rotation go on in it."""
 
-LOOK_SECONDS = 1.0
-"""How often a followed file is looked at in any case: notifications get lost, and network filesystems send none."""
 
-
-class _Reader(Protocol):
-    """Reads one path. All methods block; they are called in a thread, by one at a time."""
-
-    ended: bool
-
-    def next(self) -> Chunk | None: ...
-
-    def close(self) -> None: ...
-
-
-class FileSource:
+class FileSource(BlockingSource):
     """One file. Implements `heeler.sources.Source`; its only part is named by the absolute path, or ``stdin``.
 
     With ``follow`` it goes on for ever and survives what happens to log files; see `Follower`. It starts after the
@@ -61,15 +47,12 @@ class FileSource:
         self.part = "stdin" if stdin else str(self._path)
         self._follow = follow
         self._clock = clock
-        self._waker = waker
-        self._lock = threading.Lock()
-        self._closed = False
-        self._reader: _Reader
+        reader: Reader
         position = positions.get(self.part)
         if stdin:
-            self._reader = _StandardInput(clock, max(chunk_bytes, longest_line_bytes), longest_line_bytes)
+            reader = _StandardInput(clock, max(chunk_bytes, longest_line_bytes), longest_line_bytes)
         elif follow:
-            self._reader = Follower(
+            reader = Follower(
                 self._path,
                 clock=clock,
                 position=position,
@@ -79,57 +62,25 @@ class FileSource:
                 grace_seconds=grace_seconds,
             )
         else:
-            self._reader = _Replay(self._path, clock, position, chunk_bytes, longest_line_bytes)
+            reader = _Replay(self._path, clock, position, chunk_bytes, longest_line_bytes)
+        super().__init__(reader, waker)
 
     async def read(self) -> AsyncGenerator[Chunk, None]:
         """See `Source.read`."""
         if self._follow and self._waker is None:
             self._waker = NotifyWaker(self._path, self._clock)
-        try:
-            while not self._closed:
-                chunk = await asyncio.to_thread(self._step)
-                if chunk is not None:
-                    yield chunk
-                elif self._reader.ended:
-                    return
-                elif self._waker is not None:
-                    await self._waker.wait(LOOK_SECONDS)
-        finally:
-            await self.close()
-
-    async def committed(self, positions: Mapping[str, Position]) -> None:
-        """Do nothing: a file keeps its lines, and its position is stored with them."""
-
-    async def close(self) -> None:
-        """See `Source.close`."""
-        self._closed = True
-        self._let_go()
-        if self._waker is not None:
-            await self._waker.close()
-
-    def _step(self) -> Chunk | None:
-        with self._lock:
-            chunk = None if self._closed else self._next()
-        self._let_go()
-        return chunk
+        async with aclosing(super().read()) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def _next(self) -> Chunk | None:
         try:
-            return self._reader.next()
+            return super()._next()
         except OSError as error:
             sentence = f"Reading {self.part} failed: {error.strerror}."
             if self._follow:
                 raise SourceUnavailable(f"{sentence} It is tried again from the last stored position.") from error
             raise EnvironmentFailed(f"{sentence} Check the disk or the server it is on, then start again.") from error
-
-    def _let_go(self) -> None:
-        # A file must not be closed under the thread that reads it: its number may be another file's a moment later.
-        # So whoever comes last closes, and the event loop never waits for a disk.
-        if self._closed and self._lock.acquire(blocking=False):
-            try:
-                self._reader.close()
-            finally:
-                self._lock.release()
 
 
 class _Replay:
@@ -147,7 +98,7 @@ class _Replay:
     def next(self) -> Chunk | None:
         events: tuple[SourceEvent, ...] = ()
         if self._file is None:
-            self._file = self._open()
+            self._file = open_once(self._path)
             events = self._resume(self._file)
         data = self._file.take(self._chunk_bytes, self._longest) or self._file.take_rest(self._longest)
         if not data and not events:
@@ -159,24 +110,26 @@ class _Replay:
         if self._file is not None:
             self._file.close()
 
-    def _open(self) -> OpenFile:
-        try:
-            return OpenFile(self._path)
-        except NotRegular as error:
-            kind = "a directory" if self._path.is_dir() else "not a regular file"
-            raise UsageError(f"{self._path} is {kind}. Name a file, or pipe into standard input and say -.") from error
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise SourceUnavailable(f"{self._path} does not exist. Check the name.") from error
-        except OSError as error:
-            remedy = "Give this user the right to read it." if error.errno in (errno.EACCES, errno.EPERM) else ""
-            raise EnvironmentFailed(f"{self._path} cannot be opened: {error.strerror}. {remedy}".rstrip()) from error
-
     def _resume(self, file: OpenFile) -> tuple[SourceEvent, ...]:
         places = places_of(self._stored) if self._stored else []
         if not places or file.resume(places[-1]):
             return ()
         message = f"{self._path} is not the file that was read before; it is read from its start."
         return (SourceEvent("rewritten", message, lost_bytes=-1),)
+
+
+def open_once(path: Path) -> OpenFile:
+    """Open a file that must be there. Each failure is a sentence."""
+    try:
+        return OpenFile(path)
+    except NotRegular as error:
+        kind = "a directory" if path.is_dir() else "not a regular file"
+        raise UsageError(f"{path} is {kind}. Name a file, or pipe into standard input and say -.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceUnavailable(f"{path} does not exist. Check the name.") from error
+    except OSError as error:
+        remedy = "Give this user the right to read it." if error.errno in (errno.EACCES, errno.EPERM) else ""
+        raise EnvironmentFailed(f"{path} cannot be opened: {error.strerror}. {remedy}".rstrip()) from error
 
 
 class _StandardInput:

@@ -95,15 +95,19 @@ class OpenFile:
         """Bytes in the file now. Only good for saying what happened: network filesystems report old sizes."""
         return os.fstat(self._fd).st_size
 
+    def read_at(self, offset: int, most: int) -> bytes:
+        """Return up to ``most`` bytes that stand at ``offset`` now, without moving."""
+        return os.pread(self._fd, most, offset)
+
     @property
     def place(self) -> Place:
         """Where reading goes on."""
-        return Place(self.identity, self.offset, _digest(self._mark))
+        return Place(self.identity, self.offset, digest(self._mark))
 
     def resume(self, place: Place) -> bool:
         """Go to ``place`` if the bytes before it are those that were read; else stay and return False."""
         mark = self._before(place.offset)
-        known = len(mark) == min(MARK_BYTES, place.offset) and _digest(mark) == place.digest
+        known = len(mark) == min(MARK_BYTES, place.offset) and digest(mark) == place.digest
         if known:
             self.offset, self._mark = place.offset, mark
         return known
@@ -168,5 +172,6 @@ def _identity(status: os.stat_result, path: Path) -> Identity:
     return (status.st_dev, status.st_ino)
 
 
-def _digest(mark: bytes) -> str:
+def digest(mark: bytes) -> str:
+    """Return what tells these bytes from others, in hexadecimal."""
     return blake2b(mark, digest_size=16).hexdigest()

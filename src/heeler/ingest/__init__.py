@@ -1,0 +1,1 @@
+"""Taking whole files into a store: read, parsed in worker threads, evaluated, committed in ticks."""

@@ -1,0 +1,95 @@
+"""From the bytes of one chunk to rows that are ready to be committed: what the worker threads do."""
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from heeler.formats import Format
+from heeler.formats.choose import PLAIN, guesses
+from heeler.formats.lines import split
+from heeler.formats.section import sections
+from heeler.ingest.alerts import COLUMNS
+from heeler.model import Chunk
+from heeler.store import Batch
+from heeler.store.lake import Completed, Lake
+
+SOURCE = "ingest"
+"""The name of the source under which positions are stored."""
+
+FEWEST_PARSED = 0.1
+"""A format that fits a smaller share of the lines is met by chance: the file is plain text."""
+
+_SAMPLE_BYTES = 64 << 10
+_COUNTED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "time": pl.Datetime("us"),
+    "zone": pl.Int16,
+    "status": pl.UInt16,
+    "bytes": pl.UInt64,
+    "section": pl.String,
+}
+"""What is counted of requests. A format may have none of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedChunk:
+    """A chunk on its way into a tick. ``times`` has `heeler.ingest.alerts.COLUMNS`, None where nothing is counted."""
+
+    completed: Completed
+    times: pl.DataFrame | None
+    lines: int
+    parsed: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the lines of a file go."""
+
+    lake: Lake
+    group: str
+    stream: str
+    format: Format
+
+    def parse(self, chunk: Chunk) -> ParsedChunk | None:
+        """Turn a chunk into rows. Runs in any thread; the lake must know the format."""
+        if not chunk.data:
+            return None
+        counts = self.format.table == "access"
+        columns = set(self.format.columns)
+        records = self.format.parse(split(chunk.data), columns | {"section"} if counts else None)
+        if counts:
+            records = _counted(records)
+        batch = Batch(
+            SOURCE,
+            chunk.part,
+            chunk.position,
+            self.group,
+            self.stream,
+            self.format,
+            records,
+            chunk.received_us,
+            len(chunk.data),
+            chunk.unfinished_bytes,
+            chunk.piece,
+        )
+        done = self.lake.complete(batch)
+        # What was parsed is in the rows now; it need not be in memory twice until the tick is committed.
+        lean = replace(done, batch=replace(batch, records=records.clear()))
+        times = records.select(COLUMNS) if counts else None
+        return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
+
+
+def format_of(sample: bytes) -> Format:
+    """Return the format that fits the beginning of a file best; plain text where none does."""
+    sample = sample[:_SAMPLE_BYTES]
+    lines = split(sample[: sample.rfind(b"\n") + 1] or sample)
+    best = guesses(lines)
+    return best[0].format if best and best[0].rate >= FEWEST_PARSED else PLAIN
+
+
+def _counted(records: pl.DataFrame) -> pl.DataFrame:
+    if "section" not in records.columns and "path" in records.columns:
+        method = pl.col("method") if "method" in records.columns else pl.lit("")
+        records = records.with_columns(section=sections(records.select("path", method=method)))
+    missing = {name: dtype for name, dtype in _COUNTED.items() if name not in records.columns}
+    return records.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())

@@ -1,0 +1,222 @@
+"""A run of `heeler ingest`: files one after the other, their chunks side by side."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from heeler.clock import Clock
+from heeler.errors import EnvironmentFailed, Exit, HeelerError
+from heeler.formats import Format
+from heeler.ingest.alerts import TrafficAlert
+from heeler.ingest.chunk import SOURCE, Destination, ParsedChunk, format_of
+from heeler.ingest.ticks import TICK_BYTES, Ticks
+from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk
+from heeler.pipeline import parsed
+from heeler.sources.whole_file import WholeFile
+from heeler.store.lake import Lake
+
+WORKERS = 2
+"""Threads that parse. One more commits; the engines below have their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """What to take in, and where to.
+
+    ``stream`` empty means the absolute path of each file; ``format`` None that each file's format is detected. The
+    sizes are what a test makes small.
+    """
+
+    paths: tuple[str, ...]
+    group: str = "default"
+    stream: str = ""
+    format: Format | None = None
+    chunk_bytes: int = CHUNK_BYTES
+    longest_line_bytes: int = LONGEST_LINE_BYTES
+    tick_bytes: int = TICK_BYTES
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run has taken in so far. ``consumed`` and ``size`` are of the files as they lie on the disk.
+
+    ``size`` is None where it cannot be known.
+    """
+
+    lines: int = 0
+    parsed: int = 0
+    bytes: int = 0
+    consumed: int = 0
+    size: int | None = 0
+    failures: list[HeelerError] = field(default_factory=list)
+
+    @property
+    def unparsed(self) -> int:
+        """Lines that their format does not fit; they are stored as they are."""
+        return self.lines - self.parsed
+
+    @property
+    def exit_code(self) -> int:
+        """The gravest of what went wrong."""
+        return max((int(error.exit_code) for error in self.failures), default=int(Exit.DONE))
+
+    def count(self, chunk: ParsedChunk) -> None:
+        """Add a chunk."""
+        self.lines += chunk.lines
+        self.parsed += chunk.parsed
+        self.bytes += chunk.bytes
+
+
+class Ingest:
+    """Takes files into a lake. Runs once.
+
+    ``notice`` is called with a sentence for each file and each event, ``changed`` whenever `summary` has changed. A
+    file that cannot be read, or only in part, is told and is one of the failures of the summary; the others go on.
+    When the store fails, that is raised.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        options: IngestOptions,
+        clock: Clock,
+        *,
+        notice: Callable[[str], None],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.summary = Summary(size=_size_of(options.paths))
+        self._lake = lake
+        self._options = options
+        self._clock = clock
+        self._notice = notice
+        self._changed = changed
+        self._alert = TrafficAlert()
+
+    async def run(self) -> Summary:
+        """Take in all files, and return when everything is durable."""
+        self._positions = self._lake.positions(SOURCE)
+        # Left in this order: what is being committed when the run is cancelled is committed before the lake closes.
+        with ThreadPoolExecutor(1, "write") as writer, ThreadPoolExecutor(WORKERS, "parse") as workers:
+            self._writer, self._workers = writer, workers
+            ticks = Ticks(self._lake, writer, self._clock, self._options.tick_bytes)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(ticks.write())
+                    for path in self._options.paths:
+                        await self._file(path, ticks)
+                    await ticks.put((), self._alert.finish())
+                    ticks.end()
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None
+        return self.summary
+
+    async def _file(self, path: str, ticks: Ticks) -> None:
+        group, stream = _as_name(self._options.group), _as_name(self._options.stream or _own_stream(path))
+        done_before = self.summary.consumed
+        own = Summary()
+        file: WholeFile | None = None
+        try:
+            file = WholeFile(
+                path,
+                clock=self._clock,
+                prefix=f"{group}\0{stream}\0",
+                positions=self._positions,
+                chunk_bytes=self._options.chunk_bytes,
+                longest_line_bytes=self._options.longest_line_bytes,
+            )
+            reading = _Reading(self, file, group, stream)
+            async with aclosing(parsed(file, self._workers, reading.prepare)) as chunks:
+                async for chunk, result in chunks:
+                    self._tell(chunk)
+                    if result is not None:
+                        own.count(result)
+                        await self._hand_over(chunk, result, ticks, is_first=own.lines == result.lines)
+                    self.summary.consumed = done_before + file.consumed
+                    self._changed()
+        except HeelerError as error:
+            self._fail(error)
+        if file is not None:
+            self._notice(_sentence(file.name, own, reading.format))
+            self.summary.consumed = done_before + (file.size or 0)
+            self._changed()
+
+    async def _hand_over(self, chunk: Chunk, result: ParsedChunk, ticks: Ticks, *, is_first: bool) -> None:
+        alerts = []
+        if result.times is not None:
+            alerts += self._alert.begin_file(result.times) if is_first else []
+            alerts += self._alert.feed(result.times)
+        await ticks.put([result.completed], alerts)
+        self._positions[chunk.part] = chunk.position
+        self.summary.count(result)
+
+    def _tell(self, chunk: Chunk) -> None:
+        for event in chunk.events:
+            if event.lost_bytes is not None:
+                self._fail(EnvironmentFailed(event.message))
+            else:
+                self._notice(event.message)
+
+    def _fail(self, error: HeelerError) -> None:
+        self.summary.failures.append(error)
+        self._notice(str(error))
+
+    async def format_for(self, file: WholeFile) -> Format:
+        """Return the format of a file, known to the lake."""
+        found = self._options.format
+        if found is None:
+            found = await asyncio.to_thread(format_of, file.sample)
+        # The lake belongs to the writer's thread.
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._lake.register, found)
+        return found
+
+    def destination(self, group: str, stream: str, known: Format) -> Destination:
+        """Return where the lines of a stream go."""
+        return Destination(self._lake, group, stream, known)
+
+
+class _Reading:
+    """One file while it is read: its format as soon as there is a chunk."""
+
+    def __init__(self, ingest: Ingest, file: WholeFile, group: str, stream: str) -> None:
+        self.format: Format | None = None
+        self._ingest = ingest
+        self._file = file
+        self._group = group
+        self._stream = stream
+
+    async def prepare(self, chunk: Chunk) -> Callable[[Chunk], ParsedChunk | None]:
+        if self.format is None and chunk.data:
+            self.format = await self._ingest.format_for(self._file)
+        return (
+            _nothing if self.format is None else self._ingest.destination(self._group, self._stream, self.format).parse
+        )
+
+
+def _nothing(_: Chunk) -> None:
+    """Parse a chunk that has only events."""
+
+
+def _size_of(paths: Sequence[str]) -> int | None:
+    """Return the bytes of all files; what cannot be read is told when its turn comes."""
+    if "-" in paths:
+        return None
+    return sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
+
+
+def _own_stream(path: str) -> str:
+    return "stdin" if path == "-" else str(Path(path).absolute())
+
+
+def _sentence(name: str, own: Summary, known: Format | None) -> str:
+    if known is None:
+        return f"{name}: nothing new"
+    share = f", {own.parsed / own.lines * 100:.2f} % parsed" if own.unparsed else ""
+    return f"{name}: {own.lines:,} lines as {known.name}{share}"
+
+
+def _as_name(text: str) -> str:
+    r"""Return a name that can be stored: of a path, bytes that are no UTF-8 are written as ``\xNN``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,333 @@
+"""Files that are read whole into a store, compressed or not, and standard input."""
+
+import os
+import select
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from heeler.clock import Clock
+from heeler.errors import EnvironmentFailed, SourceUnavailable, UsageError
+from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
+from heeler.sources.blocking import BlockingSource
+from heeler.sources.compressed import Content
+from heeler.sources.file import open_once
+from heeler.sources.file_lines import MARK_BYTES, OpenFile, digest
+
+SAMPLE_BYTES = 256 << 10
+"""How much of the beginning of a file is looked at to tell its format."""
+
+
+class WholeFile(BlockingSource):
+    """One file, or standard input for ``-``, to its end. Implements `heeler.sources.Source`.
+
+    A line longer than ``longest_line_bytes`` comes as pieces of just so many bytes. A last line without a newline
+    comes as an unfinished chunk, except from standard input, which cannot grow after its end.
+
+    A file is known by device, inode and content: the name of its part is ``prefix`` and those two, with a number that
+    rises whenever other content is found there, so that nothing of the old content is touched. Of ``positions`` those
+    that begin with the prefix matter. Standard input is always new.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock,
+        prefix: str = "",
+        positions: Mapping[str, Position] = {},
+        chunk_bytes: int = CHUNK_BYTES,
+        longest_line_bytes: int = LONGEST_LINE_BYTES,
+    ) -> None:
+        """Open the file. Raises `UsageError` where there is none, `EnvironmentFailed` where it may not be read."""
+        self.name = "standard input" if os.fspath(path) == "-" else str(Path(path).absolute())
+        finder: _Finder
+        finder = _StandardInput(prefix, clock) if os.fspath(path) == "-" else _StoredFile(Path(path), prefix, positions)
+        self._lines = _Lines(finder, clock, chunk_bytes, longest_line_bytes)
+        super().__init__(self._lines)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in the file, None where that cannot be known."""
+        return self._lines.finder.size
+
+    @property
+    def consumed(self) -> int:
+        """Bytes of the file that were read so far, as they lie there."""
+        return self._lines.content.consumed if self._lines.content else 0
+
+    @property
+    def sample(self) -> bytes:
+        """The beginning of the content, known as soon as there is a chunk; of standard input that chunk's."""
+        return self._lines.finder.sample
+
+    def _next(self) -> Chunk | None:
+        try:
+            return super()._next()
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"Reading {self.name} failed: {error.strerror}. Check the disk or the server it is on, then start "
+                "again; it goes on where it was."
+            ) from error
+
+
+class _Found:
+    """The content of a part from where reading goes on, and what was read of its unfinished last line before."""
+
+    def __init__(self, part: str, content: Content, event: SourceEvent | None = None) -> None:
+        self.part = part
+        self.content = content
+        self.event = event
+        self.mark = b""
+        self.rest = b""
+        self.is_inside = False
+
+
+class _Finder(Protocol):
+    """Finds out where reading goes on, and tells the position after each chunk."""
+
+    sample: bytes
+
+    @property
+    def size(self) -> int | None: ...
+
+    def find(self) -> _Found: ...
+
+    def position(self, offset: int, mark: bytes, rest: bytes, *, is_inside: bool) -> Position: ...
+
+    def close(self) -> None: ...
+
+
+class _StoredFile:
+    """A regular file, of which earlier positions may be stored."""
+
+    def __init__(self, path: Path, prefix: str, positions: Mapping[str, Position]) -> None:
+        try:
+            self._file: OpenFile | None = open_once(path.absolute())
+        except SourceUnavailable as error:
+            raise UsageError(str(error)) from error
+        self._path = path.absolute()
+        self.size: int | None = self._file.size
+        self.sample = b""
+        self._identity = self._file.identity
+        self._part = f"{prefix}{self._identity[0]}:{self._identity[1]}:"
+        known = (part for part in positions if part.startswith(self._part))
+        self._known = {int(part.removeprefix(self._part)): positions[part] for part in known}
+
+    def find(self) -> _Found:
+        self.sample = self._content().read(SAMPLE_BYTES) or b""
+        for number in sorted(self._known, reverse=True):
+            if found := self._go_on(f"{self._part}{number}", self._known[number]):
+                return found
+        number = max(self._known, default=-1) + 1
+        event = None
+        if number:
+            message = f"{self._path} is not what was read before: its content is another. It is read from its start."
+            event = SourceEvent("rewritten", message)
+        return _Found(f"{self._part}{number}", self._content(), event)
+
+    def _content(self) -> Content:
+        return Content(self._raw(), str(self._path), self._raw)
+
+    def _raw(self) -> "_RawFile":
+        if self._file is None:
+            raise ValueError(f"{self._path} is read although it was closed")
+        return _RawFile(self._file)
+
+    def _go_on(self, part: str, position: Position) -> _Found | None:
+        """Return the content after ``position`` if what stands before, and began to stand there, was read."""
+        offset, unfinished = int(str(position["offset"])), int(str(position["unfinished"]))
+        if digest(self.sample[: min(MARK_BYTES, offset)]) != position["head"]:
+            return None
+        found = _Found(part, self._content())
+        found.mark = found.content.skip(offset, MARK_BYTES)
+        if found.content.offset != offset or digest(found.mark) != position["hash"]:
+            return None
+        found.rest = found.content.read(unfinished) or b""
+        found.is_inside = bool(position["inside"])
+        return found if digest(found.rest) == position["unfinished_hash"] else None
+
+    def position(self, offset: int, mark: bytes, rest: bytes, *, is_inside: bool) -> Position:
+        return {
+            "device": self._identity[0],
+            "inode": self._identity[1],
+            "offset": offset,
+            "head": digest(self.sample[: min(MARK_BYTES, offset)]),
+            "hash": digest(mark),
+            "unfinished": len(rest),
+            "unfinished_hash": digest(rest),
+            "inside": is_inside,
+        }
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class _StandardInput:
+    """Standard input. Nothing can be read again, so positions only count."""
+
+    size: int | None = None
+
+    def __init__(self, prefix: str, clock: Clock) -> None:
+        self._part = f"{prefix}stdin"
+        self._clock = clock
+        self.sample = b""
+
+    def find(self) -> _Found:
+        return _Found(self._part, Content(_RawInput(self._clock), "standard input"))
+
+    def position(self, offset: int, mark: bytes, rest: bytes, *, is_inside: bool) -> Position:
+        del mark, rest, is_inside
+        return {"offset": offset}
+
+    def close(self) -> None:
+        """Do nothing: standard input belongs to the process."""
+
+
+class _RawFile:
+    """The bytes of an open file from its beginning; several may read the same one."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self._file = file
+        self.at = 0
+
+    def read(self, most: int) -> bytes:
+        data = self._file.read_at(self.at, most)
+        self.at += len(data)
+        return data
+
+    def seek(self, offset: int) -> bool:
+        self.at = offset
+        return True
+
+
+class _RawInput:
+    """The bytes of standard input as they come."""
+
+    _IDLE_MS = 250  # how long a thread waits for input: as long as closing may take
+    _GATHER_MS = 50  # how long what is there waits for more, so that chunks are larger than a pipe
+    _GATHER_SECONDS = 0.5  # and how long in all: a pipe that never rests must be stored too
+    _BLOCK = 1 << 20  # a read is given room for this much; a pipe holds no more
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._poll = select.poll()
+        self._poll.register(0, select.POLLIN)
+        self._since: float | None = None
+
+    def read(self, most: int) -> bytes | None:
+        now = self._clock.monotonic()
+        gathers = self._since is not None and now - self._since < self._GATHER_SECONDS
+        if self._since is not None and not gathers:
+            self._since = None
+            return None
+        if not self._poll.poll(self._GATHER_MS if gathers else self._IDLE_MS):
+            self._since = None
+            return None
+        self._since = now if self._since is None else self._since
+        return os.read(0, min(self._BLOCK, most))
+
+    def seek(self, offset: int) -> bool:
+        del offset
+        return False
+
+
+class _Lines:
+    """Cuts the content of a part into chunks of whole lines, pieces of long ones, and an unfinished last one."""
+
+    def __init__(self, finder: _Finder, clock: Clock, chunk_bytes: int, longest: int) -> None:
+        self.ended = False
+        self.finder = finder
+        self.content: Content | None = None
+        self._clock = clock
+        self._target = max(chunk_bytes, longest + 1)
+        self._longest = longest
+        self._part = ""
+        self._events: tuple[SourceEvent, ...] = ()
+        self._offset = 0
+        self._mark = b""
+        self._rest = b""
+        self._told = 0
+        self._is_inside = False
+
+    def close(self) -> None:
+        self.finder.close()
+
+    def next(self) -> Chunk | None:
+        content = self.content or self._find()
+        while not self.ended:
+            if len(self._rest) >= self._target and (chunk := self._take()):
+                return chunk
+            block = content.read(self._target - len(self._rest))
+            if block:
+                self._rest = self._rest + block if self._rest else block
+            elif chunk := self._take():
+                return chunk
+            elif block is None:
+                return None
+            else:
+                self.ended = True
+                return self._last(content)
+        return None
+
+    def _find(self) -> Content:
+        found = self.finder.find()
+        self.content = found.content
+        self._part, self._mark, self._rest, self._is_inside = found.part, found.mark, found.rest, found.is_inside
+        self._offset = found.content.offset - len(found.rest)
+        self._told = len(found.rest)
+        self._events = (found.event,) if found.event else ()
+        return found.content
+
+    def _take(self) -> Chunk | None:
+        """Return the whole lines that are there, or a piece of a long one."""
+        length = whole_lines(self._rest, self._longest)
+        is_piece = not length and len(self._rest) > self._longest
+        if is_piece:
+            length = self._longest
+        if not length:
+            return None
+        data, self._rest = self._rest[:length], self._rest[length:]
+        self._is_inside = is_piece
+        return self._chunk(data, piece=is_piece)
+
+    def _last(self, content: Content) -> Chunk | None:
+        """Return the last line if it has no newline and is not known yet, and what must be said of the file."""
+        if content.trouble:
+            self._events = (*self._events, SourceEvent("damaged", content.trouble, lost_bytes=-1))
+        is_new = len(self._rest) > self._told
+        if not is_new and not self._events:
+            return None
+        data, self._rest = (self._rest, b"") if is_new else (b"", self._rest)
+        if self.finder.size is None:
+            return self._chunk(data)
+        return self._chunk(data, unfinished=data or self._rest, piece=self._is_inside)
+
+    def _chunk(self, data: bytes, *, unfinished: bytes = b"", piece: bool = False) -> Chunk:
+        if not unfinished:
+            self._offset += len(data)
+            self._mark = (self._mark + data[-MARK_BYTES:])[-MARK_BYTES:]
+            self._told = 0
+        position = self.finder.position(self._offset, self._mark, unfinished, is_inside=self._is_inside)
+        events, self._events = self._events, ()
+        if not self.finder.sample:
+            self.finder.sample = data[:SAMPLE_BYTES]
+        return Chunk(
+            self._part,
+            data,
+            position,
+            self._clock.now_us(),
+            events,
+            unfinished_bytes=len(unfinished) if data else 0,
+            piece=piece,
+        )
+
+
+def whole_lines(data: bytes, longest: int) -> int:
+    """Return how many bytes at the beginning of ``data`` are whole lines, none of more than ``longest`` bytes."""
+    at = 0
+    while (feed := data.rfind(b"\n", at, at + longest) + 1) > 0:
+        at = feed
+    return at
