@@ -14,6 +14,7 @@ from heeler.cli.export import export
 from heeler.cli.formats import formats
 from heeler.cli.generate import generate
 from heeler.cli.ingest import ingest
+from heeler.cli.sql import sql
 from heeler.cli.streams import streams
 from heeler.cli.watch import watch
 from heeler.errors import Exit, HeelerError
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "export": export,
     "streams": streams,
     "formats": formats,
+    "sql": sql,
 }
 """Every command. Adding one is a module beside this one and a line here."""
 

@@ -7,7 +7,6 @@ import polars as pl
 from heeler.formats import Format
 from heeler.formats.choose import PLAIN, guesses
 from heeler.formats.lines import split
-from heeler.formats.section import sections
 from heeler.ingest.alerts import COLUMNS
 from heeler.model import Chunk
 from heeler.store import Batch
@@ -20,14 +19,6 @@ FEWEST_PARSED = 0.1
 """A format that fits a smaller share of the lines is met by chance: the file is plain text."""
 
 _SAMPLE_BYTES = 64 << 10
-_COUNTED: dict[str, pl.DataType | type[pl.DataType]] = {
-    "time": pl.Datetime("us"),
-    "zone": pl.Int16,
-    "status": pl.UInt16,
-    "bytes": pl.UInt64,
-    "section": pl.String,
-}
-"""What is counted of requests. A format may have none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +48,6 @@ class Destination:
         counts = self.format.table == "access"
         columns = set(self.format.columns)
         records = self.format.parse(split(chunk.data), columns | {"section"} if counts else None)
-        if counts:
-            records = _counted(records)
         batch = Batch(
             SOURCE,
             chunk.part,
@@ -75,7 +64,7 @@ class Destination:
         done = self.lake.complete(batch)
         # What was parsed is in the rows now; it need not be in memory twice until the tick is committed.
         lean = replace(done, batch=replace(batch, records=records.clear()))
-        times = records.select(COLUMNS) if counts else None
+        times = records.select(COLUMNS) if counts and "time" in records.columns else None
         return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
 
 
@@ -85,11 +74,3 @@ def format_of(sample: bytes) -> Format:
     lines = split(sample[: sample.rfind(b"\n") + 1] or sample)
     best = guesses(lines)
     return best[0].format if best and best[0].rate >= FEWEST_PARSED else PLAIN
-
-
-def _counted(records: pl.DataFrame) -> pl.DataFrame:
-    if "section" not in records.columns and "path" in records.columns:
-        method = pl.col("method") if "method" in records.columns else pl.lit("")
-        records = records.with_columns(section=sections(records.select("path", method=method)))
-    missing = {name: dtype for name, dtype in _COUNTED.items() if name not in records.columns}
-    return records.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())

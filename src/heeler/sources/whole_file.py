@@ -80,7 +80,6 @@ class _Found:
         self.event = event
         self.mark = b""
         self.rest = b""
-        self.is_inside = False
 
 
 class _Finder(Protocol):
@@ -93,7 +92,7 @@ class _Finder(Protocol):
 
     def find(self) -> _Found: ...
 
-    def position(self, offset: int, mark: bytes, rest: bytes, *, is_inside: bool) -> Position: ...
+    def position(self, offset: int, mark: bytes, rest: bytes) -> Position: ...
 
     def close(self) -> None: ...
 
@@ -144,10 +143,9 @@ class _StoredFile:
         if found.content.offset != offset or digest(found.mark) != position["hash"]:
             return None
         found.rest = found.content.read(unfinished) or b""
-        found.is_inside = bool(position["inside"])
         return found if digest(found.rest) == position["unfinished_hash"] else None
 
-    def position(self, offset: int, mark: bytes, rest: bytes, *, is_inside: bool) -> Position:
+    def position(self, offset: int, mark: bytes, rest: bytes) -> Position:
         return {
             "device": self._identity[0],
             "inode": self._identity[1],
@@ -156,7 +154,6 @@ class _StoredFile:
             "hash": digest(mark),
             "unfinished": len(rest),
             "unfinished_hash": digest(rest),
-            "inside": is_inside,
         }
 
     def close(self) -> None:
@@ -178,8 +175,8 @@ class _StandardInput:
     def find(self) -> _Found:
         return _Found(self._part, Content(_RawInput(self._clock), "standard input"))
 
-    def position(self, offset: int, mark: bytes, rest: bytes, *, is_inside: bool) -> Position:
-        del mark, rest, is_inside
+    def position(self, offset: int, mark: bytes, rest: bytes) -> Position:
+        del mark, rest
         return {"offset": offset}
 
     def close(self) -> None:
@@ -250,7 +247,6 @@ class _Lines:
         self._mark = b""
         self._rest = b""
         self._told = 0
-        self._is_inside = False
 
     def close(self) -> None:
         self.finder.close()
@@ -275,7 +271,7 @@ class _Lines:
     def _find(self) -> Content:
         found = self.finder.find()
         self.content = found.content
-        self._part, self._mark, self._rest, self._is_inside = found.part, found.mark, found.rest, found.is_inside
+        self._part, self._mark, self._rest = found.part, found.mark, found.rest
         self._offset = found.content.offset - len(found.rest)
         self._told = len(found.rest)
         self._events = (found.event,) if found.event else ()
@@ -290,7 +286,6 @@ class _Lines:
         if not length:
             return None
         data, self._rest = self._rest[:length], self._rest[length:]
-        self._is_inside = is_piece
         return self._chunk(data, piece=is_piece)
 
     def _last(self, content: Content) -> Chunk | None:
@@ -303,14 +298,14 @@ class _Lines:
         data, self._rest = (self._rest, b"") if is_new else (b"", self._rest)
         if self.finder.size is None:
             return self._chunk(data)
-        return self._chunk(data, unfinished=data or self._rest, piece=self._is_inside)
+        return self._chunk(data, unfinished=data or self._rest)
 
     def _chunk(self, data: bytes, *, unfinished: bytes = b"", piece: bool = False) -> Chunk:
         if not unfinished:
             self._offset += len(data)
             self._mark = (self._mark + data[-MARK_BYTES:])[-MARK_BYTES:]
             self._told = 0
-        position = self.finder.position(self._offset, self._mark, unfinished, is_inside=self._is_inside)
+        position = self.finder.position(self._offset, self._mark, unfinished)
         events, self._events = self._events, ()
         if not self.finder.sample:
             self.finder.sample = data[:SAMPLE_BYTES]
