@@ -127,23 +127,25 @@ class Request(Field):
             begin, stop = (
                 (first + 1, last) if all_whole else (np.where(whole, first + 1, start), np.where(whole, last, end))
             )
-            columns["path"] = scan.text(begin, stop, None if all_valid else valid)
+            if "path" in wanted:
+                columns["path"] = scan.text(begin, stop, None if all_valid else valid)
             if "section" in wanted:
-                columns["section"] = self._section(scan, begin, stop, whole, columns["path"])
+                columns["section"] = self._section(scan, begin, stop, whole, valid)
         return columns, valid
 
     @staticmethod
-    def _section(scan: Scanner, start: Offsets, end: Offsets, whole: Flags, path: pl.Series) -> pl.Series:
+    def _section(scan: Scanner, start: Offsets, end: Offsets, whole: Flags, valid: Flags) -> pl.Series:
         """Read the section of each request: of a path that begins as most do, where its first part ends."""
         octets = scan.octets
         usual = whole & (octets[start] == ord("/")) & (octets[start + 1] != ord("/"))
         stop = scan.first_of(b"/?#", start + 1, np.maximum(start + 1, end))
         if usual.all():
             return scan.text(start, stop)
-        section = scan.text(start, stop, usual)
-        rest = pl.DataFrame({"path": path, "whole": whole}).filter(~usual)
-        others = sections(rest.select(pl.col("path"), method=pl.when("whole").then(pl.lit("GET"))))
-        return section.scatter(np.flatnonzero(~usual), others)
+        rest = np.flatnonzero(~usual)
+        paths = scan.text(start[rest], end[rest], valid[rest])
+        method = pl.when("whole").then(pl.lit("GET"))
+        others = sections(pl.DataFrame({"path": paths, "whole": whole[rest]}).select("path", method=method))
+        return scan.text(start, stop, usual, instead=(rest, others.to_list()))
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""

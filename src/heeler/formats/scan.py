@@ -5,6 +5,7 @@ columns made of them are Arrow string views that point into the chunk. Regex gro
 """
 
 import re
+import struct
 
 import numpy as np
 import polars as pl
@@ -94,15 +95,31 @@ class Scanner:
             good &= good_rest | ~long
         return value, valid & good
 
-    def text(self, start: Offsets, end: Offsets, valid: Flags | None = None) -> pl.Series:
-        """Make a String column of the bytes between the offsets, null where not ``valid``, without copying them."""
-        return self._views(pa.string_view(), start, end, valid)
+    def text(
+        self,
+        start: Offsets,
+        end: Offsets,
+        valid: Flags | None = None,
+        instead: tuple[Offsets, list[str | None]] | None = None,
+    ) -> pl.Series:
+        """Make a String column of the bytes between the offsets, null where not ``valid``, without copying them.
+
+        ``instead`` names a few rows that are not ``valid`` and the texts that they have.
+        """
+        return self._views(pa.string_view(), start, end, valid, instead)
 
     def binary(self, start: Offsets, end: Offsets, valid: Flags | None = None) -> pl.Series:
         """Make a Binary column of the bytes between the offsets, null where not ``valid``, without copying them."""
         return self._views(pa.binary_view(), start, end, valid)
 
-    def _views(self, dtype: pa.DataType, start: Offsets, end: Offsets, valid: Flags | None) -> pl.Series:
+    def _views(
+        self,
+        dtype: pa.DataType,
+        start: Offsets,
+        end: Offsets,
+        valid: Flags | None,
+        instead: tuple[Offsets, list[str | None]] | None = None,
+    ) -> pl.Series:
         length = end - start if valid is None else np.where(valid, end - start, 0)
         short = np.minimum(length, _INLINE)
         is_long = length > _INLINE
@@ -112,9 +129,30 @@ class Scanner:
         views[:, 1] = loaded[:, 0] & _KEEP[0][short]
         views[:, 2] = np.where(is_long, 0, loaded[:, 1] & _KEEP[1][short])
         views[:, 3] = np.where(is_long, start, loaded[:, 2] & _KEEP[2][short])
+        data = [self._data]
+        if instead is not None and valid is not None:
+            valid = valid.copy()
+            data.append(_put(views, valid, *instead))
         bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-        buffers = [bitmap, pa.py_buffer(views), pa.py_buffer(self._data)]
+        buffers = [bitmap, pa.py_buffer(views), *map(pa.py_buffer, data)]
         return pl.Series(pl.from_arrow(pa.Array.from_buffers(dtype, len(start), buffers)))
+
+
+def _put(views: Words, valid: Flags, rows: Offsets, texts: list[str | None]) -> bytes:
+    """Let ``rows`` of an Arrow string view show ``texts``; return the buffer for those that do not fit in a view."""
+    side = bytearray()
+    for row, text in zip(rows.tolist(), texts, strict=True):
+        if text is None:
+            continue
+        encoded = text.encode()
+        place = (
+            struct.pack("<4sII", encoded[:4], 1, len(side)) if len(encoded) > _INLINE else encoded.ljust(_INLINE, b"\0")
+        )
+        if len(encoded) > _INLINE:
+            side += encoded
+        views[row] = np.frombuffer(struct.pack("<I", len(encoded)) + place, "<u4")
+        valid[row] = True
+    return bytes(side)
 
 
 def _first_byte(words: Words, octets: bytes) -> Offsets:

@@ -67,24 +67,31 @@ class Template:
         its place in the line only where its text cannot be wrong.
         """
         wanted = set(self.columns if columns is None else columns)
-        remaining, rows = lines.readable(), np.arange(len(lines))
-        pieces: list[pl.DataFrame] = []
-        for cut in (self._cut_at_literals, self._cut_by(self._strict), self._cut_by(self._lenient)):
-            frame, valid = self._read(Scanner(remaining), cut, wanted)
-            frame = frame.with_columns(row=pl.Series(rows))
-            pieces.append(frame if valid.all() else frame.filter(pl.Series(valid)))
+        chosen = [name for name in (*self.columns, "section") if name in wanted & self.offers]
+        frame = self._cut_and_read(lines.readable(), wanted)
+        keep = ~self._is_exact(frame, lines) if wanted.issuperset(self.columns) else ~frame["parsed"]
+        if keep.any():
+            raw = Scanner(lines).binary(lines.starts, lines.ends, keep.to_numpy())
+        else:
+            raw = pl.Series([None], dtype=pl.Binary).new_from_index(0, len(lines))
+        ends = {"ending": pl.Series(lines.ending), "parsed": frame["parsed"], "raw": raw}
+        return pl.DataFrame({name: frame[name] for name in chosen} | ends)
+
+    def _cut_and_read(self, lines: Lines, wanted: set[str]) -> pl.DataFrame:
+        """Read every line in the first way that fits it: ``wanted`` columns and ``parsed``."""
+        frame, valid = self._read(Scanner(lines), self._cut_at_literals, wanted)
+        if valid.all():
+            return frame
+        rows = np.arange(len(lines))
+        pieces = [frame.filter(pl.Series(valid)).with_columns(row=pl.Series(rows[valid]))]
+        for pattern in (self._strict, self._lenient):
+            rows, lines = rows[~valid], lines.take(~valid)
+            frame, valid = self._read(Scanner(lines), self._cut_by(pattern), wanted)
+            pieces.append(frame.filter(pl.Series(valid)).with_columns(row=pl.Series(rows[valid])))
             if valid.all():
                 break
-            rows, remaining = rows[~valid], remaining.take(~valid)
-        frame = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
-        if frame.height < len(lines):
-            frame = pl.concat([frame, pl.DataFrame({"row": rows})], how="diagonal")
-        frame = frame.sort("row") if len(pieces) > 1 else frame
-        frame = frame.with_columns(pl.col("parsed").fill_null(value=False), ending=pl.Series(lines.ending))
-        keep = ~self._is_exact(frame, lines) if wanted.issuperset(self.columns) else ~frame["parsed"]
-        kept = Scanner(lines).binary(lines.starts, lines.ends, keep.to_numpy()) if keep.any() else None
-        chosen = [name for name in (*self.columns, "section") if name in wanted & set(frame.columns)]
-        return frame.select(*chosen, "ending", "parsed", raw=pl.lit(kept, dtype=pl.Binary))
+        unread = pl.DataFrame({"row": rows[~valid], "parsed": np.zeros(int((~valid).sum()), np.bool_)})
+        return pl.concat([*pieces, unread], how="diagonal").sort("row")
 
     def fitting(self, lines: Lines) -> tuple[int, int]:
         """Return how many of ``lines`` fit as a well-behaved program writes them, and how many fit at all."""
