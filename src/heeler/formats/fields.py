@@ -149,8 +149,8 @@ class Request(Field):
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
-        whole = pl.concat_str("method", pl.lit(" "), "path", pl.lit(" "), "protocol")
-        return pl.when(pl.col("method").is_null()).then("path").otherwise(whole)
+        # Where the request is malformed, method and protocol are null and the path is all.
+        return pl.concat_str("method", "path", "protocol", separator=" ", ignore_nulls=True)
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -231,12 +231,16 @@ class Time(Field):
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
-        zone = pl.col("zone").cast(pl.Int32)
-        local = (pl.col("time") + pl.duration(minutes=zone)).dt.strftime(self._strftime)
+        # Lines of one second carry the same text, so it is made once for each run of them.
+        runs = pl.struct("time", "zone").rle()
+        time, zone = (runs.struct.field("value").struct.field(name) for name in ("time", "zone"))
+        zone = zone.cast(pl.Int32)
+        local = (time + pl.duration(minutes=zone)).dt.strftime(self._strftime)
         sign = pl.when(zone < 0).then(pl.lit("-")).otherwise(pl.lit("+"))
         hours = (zone.abs() // 60).cast(pl.String).str.zfill(2)
         minutes = (zone.abs() % 60).cast(pl.String).str.zfill(2)
-        return pl.concat_str(local, sign, hours, pl.lit(self._zone_colon), minutes)
+        text = pl.concat_str(local, sign, hours, pl.lit(self._zone_colon), minutes)
+        return text.repeat_by(runs.struct.field("len")).explode()
 
 
 class Status(Field):
