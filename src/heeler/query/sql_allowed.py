@@ -35,25 +35,25 @@ tanh trunc
 """
 _TEXT = """
 array_to_string ascii bar base64 bin bit_length char_length character_length chr concat concat_ws contains
-damerau_levenshtein decode editdist3 encode ends_with format format_bytes formatreadabledecimalsize
-formatreadablesize from_base64 from_binary from_hex hamming hash hex ilike_escape instr jaccard jaro_similarity
-jaro_winkler_similarity lcase left left_grapheme len length length_grapheme levenshtein like_escape lower lpad ltrim
-md5 md5_number mismatches nfc_normalize not_ilike_escape not_like_escape octet_length ord overlay parse_dirname
-parse_dirpath parse_filename parse_formatted_bytes parse_path position prefix printf regexp_escape regexp_extract
-regexp_extract_all regexp_full_match regexp_matches regexp_replace regexp_split_to_array repeat replace reverse right
-right_grapheme rpad rtrim sha1 sha256 split split_part starts_with str_split str_split_regex string_split
-string_split_regex string_to_array strip_accents strlen strpos substr substring substring_grapheme suffix to_base
-to_base64 to_binary to_hex translate trim ucase unbin unhex unicode upper url_decode url_encode
+damerau_levenshtein decode editdist3 encode ends_with format format_bytes from_base64 from_binary from_hex hamming
+hash hex ilike_escape instr jaccard jaro_similarity jaro_winkler_similarity lcase left left_grapheme len length
+length_grapheme levenshtein like_escape lower lpad ltrim md5 md5_number mismatches nfc_normalize not_ilike_escape
+not_like_escape octet_length ord overlay parse_dirname parse_dirpath parse_filename parse_formatted_bytes parse_path
+position prefix printf regexp_escape regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace
+regexp_split_to_array repeat replace reverse right right_grapheme rpad rtrim sha1 sha256 split split_part starts_with
+str_split str_split_regex string_split string_split_regex string_to_array strip_accents strlen strpos substr substring
+substring_grapheme suffix to_base to_base64 to_binary to_hex translate trim ucase unbin unhex unicode upper url_decode
+url_encode
 """
 _TIMES = """
-age ago century current_date current_localtime current_localtimestamp current_time current_timestamp date_add date_diff
-date_part date_sub date_trunc datediff datepart datesub datetrunc day dayname dayofmonth dayofweek dayofyear
-days_in_month decade epoch epoch_ms epoch_ns epoch_us era get_current_time get_current_timestamp hour isodow isoyear
-julian last_day make_date make_time make_timestamp make_timestamp_ms make_timestamp_ns make_timestamptz microsecond
-millennium millisecond minute month monthname nanosecond normalized_interval now quarter second strftime strptime
-time_bucket timezone timezone_hour timezone_minute to_centuries to_days to_decades to_hours to_microseconds
-to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds to_timestamp to_weeks to_years today
-try_strptime week weekday weekofyear year yearweek
+age ago century current_date current_localtime current_localtimestamp date_add date_diff date_part date_sub date_trunc
+datediff datepart datesub datetrunc day dayname dayofmonth dayofweek dayofyear days_in_month decade epoch epoch_ms
+epoch_ns epoch_us era get_current_time get_current_timestamp hour isodow isoyear julian last_day make_date make_time
+make_timestamp make_timestamp_ms make_timestamp_ns make_timestamptz microsecond millennium millisecond minute month
+monthname nanosecond normalized_interval now quarter second strftime strptime time_bucket timezone timezone_hour
+timezone_minute to_centuries to_days to_decades to_hours to_microseconds to_millennia to_milliseconds to_minutes
+to_months to_quarters to_seconds to_timestamp to_weeks to_years today try_strptime week weekday weekofyear year
+yearweek
 """
 _NESTED = """
 array_append array_apply array_cat array_concat array_contains array_distinct array_extract array_filter array_has

@@ -33,6 +33,12 @@ JSONPath JSONPathRoot JSONPathKey JSONPathSubscript JSONPathWildcard JSONPathSli
 _STRUCTURE = frozenset(f"{_QUERIES} {_CLAUSES} {_VALUES}".split())
 """The nodes of sqlglot that are no functions and no operators."""
 
+_SYNTAX = frozenset({"cast", "try_cast", "extract", "exists"})
+"""What looks like a call and is none."""
+
+ENGINES_OWN = ("duckdb_", "information_schema", "pg_", "pragma_", "sqlite_")
+"""So begin the tables of the engine itself. WITH may not name one so, because where it is not seen that table is."""
+
 _CALLS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?=\()")
 
 
@@ -53,6 +59,9 @@ def checked(text: str) -> UserSql:
     statement = _parsed(text)
     tables = set()
     names = {folded(cte.alias) for cte in statement.find_all(exp.CTE)}
+    for name in names:
+        if name.startswith(ENGINES_OWN):
+            raise _refused(f"the name {name} in WITH", text, name)
     for node in statement.walk():
         _check(node, text, names)
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
@@ -93,10 +102,12 @@ def _check(node: exp.Expr, text: str, names: set[str]) -> None:
         pass
     elif isinstance(node, exp.Func):
         called = _called(node)
-        if not any(folded(name) in FUNCTIONS for name in called):
+        if not any(folded(name) in FUNCTIONS | _SYNTAX for name in called):
             raise _refused(f"the function {called[0]}", text, called[0])
     elif not isinstance(node, exp.Binary | exp.Unary | exp.Predicate):
         raise _refused(_words(node), text, "")
+    if isinstance(node, exp.Select) and not node.expressions:
+        raise _refused("SELECT of nothing", text, "")
 
 
 def _check_table(node: exp.Table, text: str, names: set[str]) -> None:
