@@ -5,16 +5,13 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from heeler.errors import EnvironmentFailed, UsageError
 from heeler.store.catalog import FILE, open_for_reading, transaction
 from heeler.store.lake import Lake
+from heeler.store.recovery import COPIES, copy_name
 from heeler.store.segment import digest, make_durable_folder, sync
-
-COPIES = "backup"
-"""The folder of the catalog's copies within a lake."""
 
 KEPT_COPIES = 4
 
@@ -25,8 +22,7 @@ def copy_catalog(lake: Lake, now_us: int) -> Path:
     After that the files that were replaced before it are no longer needed by any copy that will be used first.
     """
     folder = lake.folder / COPIES
-    stamp = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now_us)).strftime("%Y%m%dT%H%M%S%f")
-    copy, partial = folder / f"catalog-{stamp}.sqlite", folder / "catalog.partial"
+    copy, partial = folder / copy_name(now_us), folder / "catalog.partial"
     make_durable_folder(lake.folder, folder)
     lake.at_step("upkeep copy begins")
     _copy_database(lake.catalog, partial)

@@ -18,6 +18,7 @@ from heeler.store.lock import WriterLock
 from heeler.store.plan import Plan, insert_part
 from heeler.store.reading import newest_line_time
 from heeler.store.records import completed, counted
+from heeler.store.recovery import recover
 from heeler.store.segment import WrittenSegment, make_durable_folder, write_segment
 
 FormatKey = tuple[str, str, str]
@@ -41,12 +42,13 @@ class Lake:
     """Writes ticks to the lake in ``folder``, and makes it where there is none. Belongs to one thread at a time.
 
     Raises `EnvironmentFailed` at once where the folder cannot be written or another process writes to it. ``at_step``
-    is called with the name of each step of a commit; the campaigns kill the process there.
+    is called with the name of each step of a commit; the campaigns kill the process there. ``recovered`` says what
+    people must know of a catalog that was lost and made again, a sentence each; it is empty where all is well.
     """
 
     def __init__(self, folder: Path, at_step: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder
-        self.at_step = self._at_step = at_step
+        self.at_step = at_step
         try:
             if not (folder / CATALOG_FILE).exists():
                 here = folder.absolute()
@@ -55,6 +57,7 @@ class Lake:
             raise EnvironmentFailed(f"The folder {folder} for the lake cannot be made: {error.strerror}.") from error
         self._lock = WriterLock(folder)
         try:
+            self.recovered = recover(folder, at_step)
             self.catalog = open_for_writing(folder)
         except BaseException:
             self._lock.release()
@@ -113,7 +116,7 @@ class Lake:
             ) from error
 
     def _commit(self, tick: Tick, ready: Sequence[Completed]) -> None:
-        self._at_step("commit begins")
+        self.at_step("commit begins")
         number = self._last_tick() + 1
         plan = Plan(self.catalog, ready, self._line_time_of)
         metadata = plan.metadata(number, self._formats)
@@ -121,12 +124,12 @@ class Lake:
         for index, part in enumerate(plan.parts):
             if part.is_large:
                 path = f"segments/{part.table}/{part.day}/{number:010d}-{index}.parquet"
-                self._at_step("segment begins")
+                self.at_step("segment begins")
                 own = {"table": part.table, "streams": part.named_extents(), "replaces": []}
                 written[index] = write_segment(self.folder, path, part.rows, metadata | own)
-                self._at_step("segment written")
+                self.at_step("segment written")
         with transaction(self.catalog):
-            self._at_step("transaction begins")
+            self.at_step("transaction begins")
             self.catalog.executemany(
                 'insert into format (id, name, "table", definition) values (?, ?, ?, ?)',
                 [(row, *key) for row, key in self._new_formats.items()],
@@ -147,10 +150,10 @@ class Lake:
                 "insert into setting values ('tick', ?) on conflict do update set value = excluded.value",
                 (str(number),),
             )
-            self._at_step("transaction ends")
+            self.at_step("transaction ends")
         self._new_formats.clear()
         self._line_times |= plan.line_times
-        self._at_step("commit ended")
+        self.at_step("commit ended")
 
     def _line_time_of(self, stream: int) -> int | None:
         if stream not in self._line_times:

@@ -21,6 +21,7 @@ from heeler.store.ordered import in_order, metadata_of, write_ordered
 from heeler.store.plan import METADATA_VERSION, day_of, times_of
 from heeler.store.schema import RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob
+from heeler.store.setting import number_of, set_number
 
 _BLOBS_A_SLICE = 100
 """How many blobs are read before a pause: about 20 ms."""
@@ -129,19 +130,6 @@ def merge(lake: Lake, chosen: Sequence[Input], now_us: int) -> Generator[None, N
     return None
 
 
-def number_of(catalog: sqlite3.Connection, setting: str) -> int:
-    """Return a setting that is a number, 0 where it was never set."""
-    row = catalog.execute("select value from setting where key = ?", (setting,)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def set_number(catalog: sqlite3.Connection, setting: str, value: int) -> None:
-    """Store a setting that is a number, inside the caller's transaction or in one of its own."""
-    catalog.execute(
-        "insert into setting values (?, ?) on conflict do update set value = excluded.value", (setting, str(value))
-    )
-
-
 def to_garbage(catalog: sqlite3.Connection, paths: Sequence[str], now_us: int) -> None:
     """List files that nothing refers to any more, inside the caller's transaction that forgets them."""
     tick = number_of(catalog, "tick")
@@ -158,6 +146,7 @@ class _Inherited:
         self._positions: dict[tuple[str, str], list[Any]] = {}
         self._states: dict[tuple[str, str], list[Any]] = {}
         self._replaced: list[str] = []
+        self._flushes: dict[str, list[int]] = {}
 
     def add(self, one: Input, metadata: dict[str, Any]) -> None:
         for known, rows in ((self._positions, metadata["positions"]), (self._states, metadata["states"])):
@@ -165,6 +154,7 @@ class _Inherited:
                 before = known.get((row[0], row[1]))
                 if before is None or before[-1] <= row[-1]:
                     known[row[0], row[1]] = row
+        self._flushes |= metadata.get("flushes", {})
         self._replaced += [*([one.path] if one.path else []), *metadata["replaces"]]
 
     def metadata(self, lake: Lake) -> dict[str, Any]:
@@ -172,6 +162,7 @@ class _Inherited:
         return {
             "positions": list(self._positions.values()),
             "states": list(self._states.values()),
+            "flushes": self._flushes,
             "replaces": [path for path in self._replaced if (lake.folder / path).exists()],
         }
 
@@ -183,15 +174,21 @@ def _replace(
     common: dict[str, Any],
     now_us: int,
 ) -> Iterator[None]:
-    number = number_of(lake.catalog, "merge") + 1
     outputs = []
+    number = number_of(lake.catalog, "merge") + 1
+    # Stored before anything is written under it, so that what a killed merge leaves is never taken for a later one's.
+    set_number(lake.catalog, "merge", number)
+    if "flush" in common:
+        common = common | {"flushes": {str(number): [number_of(lake.catalog, "flush"), common["flush"]]}}
     for index, (group, rows) in enumerate(ready):
         table = group[0].table
         path = f"segments/{table}/{group[0].day}/m{number:010d}-{index}.parquet"
         extents = _extents(lake.catalog, group)
+        received = min(one.min_received for one in group), max(one.max_received for one in group)
         own = {
             "version": METADATA_VERSION,
             "merge": number,
+            "received": received,
             "table": table,
             "rows": rows.height,
             "formats": _formats(lake.catalog, table, rows),
@@ -200,7 +197,6 @@ def _replace(
         lake.at_step("upkeep segment begins")
         written = yield from write_ordered(lake.folder, path, rows, {"replaces": []} | common | own)
         lake.at_step("upkeep segment written")
-        received = min(one.min_received for one in group), max(one.max_received for one in group)
         outputs.append(_Output(table, rows, times_of(rows, received), extents, written))
         yield
     with transaction(lake.catalog):
@@ -212,7 +208,6 @@ def _replace(
             _list(lake.catalog, output, common["tick"])
         _forget(lake.catalog, chosen)
         to_garbage(lake.catalog, [one.path for one in chosen if one.path], now_us)
-        set_number(lake.catalog, "merge", number)
         if "flush" in common:
             set_number(lake.catalog, "flush", common["flush"])
         lake.at_step("upkeep transaction ends")

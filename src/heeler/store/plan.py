@@ -233,7 +233,11 @@ class Plan:
         return {
             "version": METADATA_VERSION,
             "tick": number,
-            "tables": [(part.table, part.rows.height, part.place) for part in self.parts],
+            "tables": [
+                *((part.table, part.rows.height, part.place) for part in self.parts),
+                # An unfinished line of an earlier tick that will not be read again is one more that lives there alone.
+                *(("log", 1, "recent") for _ in self._standing),
+            ],
             "positions": self.positions(number),
             "states": self._streams.states(number),
             "formats": [(formats[key], *key) for key in sorted(used)],

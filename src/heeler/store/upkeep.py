@@ -14,9 +14,10 @@ from heeler.clock import SystemClock
 from heeler.errors import EnvironmentFailed
 from heeler.store.backup import copy_catalog
 from heeler.store.lake import Lake
-from heeler.store.merge import Input, flush, merge, number_of, segments
+from heeler.store.merge import Input, flush, merge, segments
 from heeler.store.plan import day_of
 from heeler.store.retention import Keep, Usage, pause_reason, retain
+from heeler.store.setting import number_of
 from heeler.store.verify import CHECK_EVERY_US, HOUR_US, check, collect, is_old, to_check, unknown
 
 TARGET_ROWS = 500_000
