@@ -13,10 +13,13 @@ from heeler.formats import Format
 from heeler.ingest.alerts import TrafficAlert
 from heeler.ingest.chunk import SOURCE, Destination, ParsedChunk, format_of
 from heeler.ingest.ticks import TICK_BYTES, Ticks
-from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk
+from heeler.model import LONGEST_LINE_BYTES, Chunk
 from heeler.pipeline import parsed
 from heeler.sources.whole_file import WholeFile
 from heeler.store.lake import Lake
+
+CHUNK_BYTES = 4 << 20
+"""Half of what other sources read at once: several are in memory as bytes and as columns, and no line is seen later."""
 
 WORKERS = 2
 """Threads that parse. One more commits; the engines below have their own."""

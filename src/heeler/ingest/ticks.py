@@ -11,8 +11,8 @@ from heeler.store.lake import Completed, Lake
 TICK_SECONDS = 1.0
 """How long lines wait for others before they are committed."""
 
-TICK_BYTES = 32 << 20
-"""So many bytes of lines are committed at once: few waits for the disk, and memory for twice as many."""
+TICK_BYTES = 16 << 20
+"""So many bytes of lines are committed at once: waits for the disk are few, and memory is for twice as many lines."""
 
 
 class Ticks:

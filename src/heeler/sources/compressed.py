@@ -13,7 +13,7 @@ INPUT_BYTES = 256 << 10
 """How much compressed data is read at once."""
 
 STEP_BYTES = 64 << 10
-"""How much is decoded at once. What a failing step had decoded is lost, so such a step is done again by bytes."""
+"""How much is decoded at once. What a failing step had decoded is lost, so there it is done once more, more slowly."""
 
 _ZSTD_INPUT_BYTES = 1 << 10  # zstd may give 32 KB for each byte it reads, and nothing tells it to stop
 _XZ_MEMORY_BYTES = 256 << 20  # `xz -9` needs 65 MB
@@ -138,8 +138,8 @@ class Content:
         self._start = b""  # of the file, and of each member, until it is long enough to tell what it is
         self._decoder: Decoder | None = None
         self._decoded = 0
-        self._skip = 0
-        self._by_bytes = False
+        self._skip = 0  # decoded bytes that were returned already, while a damaged file is decoded once more
+        self._careful_from: int | None = None  # from here on a damaged file is read byte by byte
 
     def read(self, most: int) -> bytes | None:
         """Return up to ``most`` bytes, nothing at the end, and None where there is nothing yet.
@@ -196,7 +196,8 @@ class Content:
                 break
             parts.append(part)
             missing -= len(part)
-        return b"".join(parts) if parts or self._ended else None
+        data = b"".join(parts)
+        return data if data or self._ended or not most else None
 
     def _step(self, most: int) -> bytes | None:
         """Decode a little; return None where there is no more data yet."""
@@ -205,20 +206,23 @@ class Content:
         data: bytes | None = self._start
         self._start = b""
         if not data and self._decoder.needs_input:
-            data = self._read_raw(INPUT_BYTES)
+            data = self._read_input()
             if not data:
                 return self._cut_off() if data is not None else None
-        limit = min(self._skip or most, STEP_BYTES) if self._skip or not self._by_bytes else 1
         try:
-            found = self._decoder.decompress(data or b"", limit)
+            found = self._decoder.decompress(data or b"", most)
         except _FAILURES as error:
             self._fail(error)
             return b""
-        if self._skip:
-            self._skip -= len(found)
-            return b""
-        self._decoded += len(found)
-        return found
+        known = min(self._skip, len(found))
+        self._skip -= known
+        self._decoded += len(found) - known
+        return found[known:]
+
+    def _read_input(self) -> bytes | None:
+        careful = self._careful_from
+        most = INPUT_BYTES if careful is None else min(INPUT_BYTES, max(1, careful - self.consumed))
+        return self._read_raw(most)
 
     def _begin_member(self) -> bool:
         """Go on with the next member, or find the end. Return False where it is not there yet."""
@@ -226,7 +230,7 @@ class Content:
             self._start, self._decoder = self._decoder.unused_data, None
         found: bytes | None = b"more"
         while found and len(start := self._start.lstrip(b"\0")) < _MOST_MAGIC_BYTES:
-            found = self._read_raw(INPUT_BYTES)
+            found = self._read_input()
             self._start = start + (found or b"")
         if found is None:
             return False
@@ -251,9 +255,11 @@ class Content:
         return b""
 
     def _fail(self, error: Exception) -> None:
-        """Decode once more up to here and then byte by byte; when that is done, this is the end."""
-        if self._again is not None and not self._by_bytes and self.compression is not None:
-            self._raw, self._start, self._by_bytes = self._again(), b"", True
+        """Decode once more up to the damage, and byte by byte near it; when that is done, this is the end."""
+        if self._again is not None and self._careful_from is None and self.compression is not None:
+            # The decoder has not seen more than the last block, and the one before where a member began in it.
+            self._careful_from = max(0, self.consumed - 2 * INPUT_BYTES)
+            self._raw, self._start, self.consumed = self._again(), b"", 0
             self._decoder, self._skip = COMPRESSIONS[self.compression].decoder(), self._decoded
             return
         self._ended = True
