@@ -9,6 +9,7 @@ from contextlib import suppress
 import typer
 
 from heeler import __version__
+from heeler.cli.delete import delete
 from heeler.cli.demo import demo
 from heeler.cli.export import export
 from heeler.cli.formats import formats
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "streams": streams,
     "formats": formats,
     "sql": sql,
+    "delete": delete,
 }
 """Every command. Adding one is a module beside this one and a line here."""
 
