@@ -25,7 +25,11 @@ SAMPLE = b"""\
 
 
 def environment(**more: str) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("HEELER_", "NO_COLOR"))}
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HEELER_", "PYTHONUNBUFFERED", "NO_COLOR"))
+    }
     return {**plain, "PYTHONUTF8": "1", **more}
 
 
