@@ -178,6 +178,7 @@ def test_a_line_of_many_megabytes_comes_back_in_pieces(kept: Kept, tmp_path: Pat
     rows = kept.rows("log").sort("seq")
     assert rows.height == 9
     assert rows["head"].to_list() == [None, *[2] * 7, None]
+    assert rows["message"].is_null().to_list() == [False, *[True] * 6, False, False]
 
 
 # --- going on ---

@@ -6,7 +6,7 @@ import polars as pl
 
 from heeler.formats import Format
 from heeler.formats.choose import PLAIN, guesses
-from heeler.formats.lines import split
+from heeler.formats.lines import NO_ENDING, Lines, split
 from heeler.ingest.alerts import COLUMNS
 from heeler.model import Chunk
 from heeler.store import Batch
@@ -46,8 +46,7 @@ class Destination:
         if not chunk.data:
             return None
         counts = self.format.table == "access"
-        columns = set(self.format.columns)
-        records = self.format.parse(split(chunk.data), columns | {"section"} if counts else None)
+        records = self._piece(chunk.data) if chunk.piece else self._records(split(chunk.data), counts=counts)
         batch = Batch(
             SOURCE,
             chunk.part,
@@ -66,6 +65,15 @@ class Destination:
         lean = replace(done, batch=replace(batch, records=records.clear()))
         times = records.select(COLUMNS) if counts and "time" in records.columns else None
         return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
+
+    def _records(self, lines: Lines, *, counts: bool) -> pl.DataFrame:
+        return self.format.parse(lines, {*self.format.columns, "section"} if counts else None)
+
+    def _piece(self, data: bytes) -> pl.DataFrame:
+        """Keep a piece of a long line as it is: it means nothing by itself, and what it holds may not even be text."""
+        piece = pl.DataFrame({"ending": [NO_ENDING], "parsed": [False], "raw": [data]})
+        shape = self._records(split(b""), counts=False)
+        return pl.concat([shape, piece.cast({"ending": pl.UInt8})], how="diagonal")
 
 
 def format_of(sample: bytes) -> Format:
