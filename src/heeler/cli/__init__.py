@@ -16,6 +16,7 @@ from heeler.cli.formats import formats
 from heeler.cli.generate import generate
 from heeler.cli.ingest import ingest
 from heeler.cli.sql import sql
+from heeler.cli.stats import stats_command
 from heeler.cli.streams import streams
 from heeler.cli.watch import watch
 from heeler.errors import Exit, HeelerError
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "export": export,
     "streams": streams,
     "formats": formats,
+    "stats": stats_command,
     "sql": sql,
     "delete": delete,
 }

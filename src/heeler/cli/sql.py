@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -41,20 +41,15 @@ def sql(
         raise UsageError("--json and --csv exclude each other; give one.")
     asked = checked(sys.stdin.read() if statement == "-" else statement)
     seconds = float(duration_s(timeout, "The timeout"))
-    in_table = not (as_json or as_csv)
-    most = (ROWS_IN_TABLE if in_table else None) if limit is None else limit or None
+    how: Literal["table", "json", "csv"] = "json" if as_json else "csv" if as_csv else "table"
+    most = (ROWS_IN_TABLE if how == "table" else None) if limit is None else limit or None
     count = 0
     with (
         closing(read_store(store or DEFAULT)) as reader,
         answered(reader, asked, timeout_s=seconds, limit=most) as answer,
     ):
-        if as_json:
-            lines = results.as_json(answer.columns, answer.rows)
-        elif as_csv:
-            lines = results.as_csv(answer.columns, answer.rows, for_terminal=sys.stdout.isatty())
-        else:
-            lines = results.as_table(answer.columns, answer.rows)
-        for count, line in enumerate(lines, 0 if not as_json else 1):  # noqa: B007 - counts the rows, not the header
+        lines = results.written(how, answer.columns, answer.rows, for_terminal=sys.stdout.isatty())
+        for count, line in enumerate(lines, 1 if as_json else 0):  # noqa: B007 - counts the rows, not the header
             sys.stdout.write(line)
         if answer.more:
             notice(f"Only the first {most:,} rows are shown; --limit 0 shows all.")

@@ -4,7 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import chain
+from typing import Literal
+
+import polars as pl
 
 from heeler.views.escape import printable
 
@@ -13,6 +17,29 @@ WIDEST_CELL = 120
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """With these begins what a spreadsheet would calculate, or send somewhere (CWE-1236)."""
+
+
+def plain(frame: pl.DataFrame) -> tuple[list[str], list[list[object]]]:
+    """Return the columns and rows of a frame, times as text with their zone, for the writers below."""
+    rows = [[_zoned(value) for value in row] for row in frame.iter_rows()]
+    return frame.columns, rows
+
+
+def _zoned(value: object) -> object:
+    return f"{value.isoformat()}+00:00" if isinstance(value, datetime) else value
+
+
+def written(
+    how: Literal["table", "json", "csv"],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    for_terminal: bool = False,
+) -> Iterator[str]:
+    """Yield the lines of what `as_table`, `as_json` or `as_csv` makes of the rows."""
+    if how == "csv":
+        return as_csv(columns, rows, for_terminal=for_terminal)
+    return as_json(columns, rows) if how == "json" else as_table(columns, rows)
 
 
 def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
