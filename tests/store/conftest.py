@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from heeler.formats import Format
+from heeler.formats.access import ACCESS_FORMATS
 from heeler.formats.choose import PLAIN
 from heeler.formats.lines import split
 from heeler.query.language import parse
-from heeler.store import Batch
+from heeler.store import Batch, Tick, plan
 from heeler.store.lake import Lake
 from heeler.store.reading import LakeReader
+from heeler.store.schema import RECORD_TABLES, TABLES
+from heeler.store.upkeep import Upkeep
 
 RECEIVED_US = 1_750_000_000_000_000
 
@@ -66,3 +70,108 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def lake(folder: Path) -> Lake:
     return Lake(folder)
+
+
+class Feed:
+    """Commits ticks of numbered lines to two streams, and knows what must come back."""
+
+    def __init__(self) -> None:
+        self.now_us = RECEIVED_US
+        self.number = 0
+        self.written: dict[str, bytes] = {"web": b"", "app": b""}
+
+    def batch(self, stream: str, rows: int, unfinished: bytes = b"") -> Batch:
+        numbers = range(self.number, self.number + rows)
+        self.number += rows
+        write = _access_line if stream == "web" else _log_line
+        data = b"".join(map(write, numbers)) + unfinished
+        known = ACCESS_FORMATS["combined"] if stream == "web" else PLAIN
+        position = len(self.written[stream]) + len(data) - len(unfinished)
+        self.written[stream] += data
+        return batch_of(
+            data,
+            offset=position,
+            part=stream,
+            stream=stream,
+            format=known,
+            received_us=self.now_us,
+            unfinished_bytes=len(unfinished),
+        )
+
+    def tick(self, lake: Lake, web: int = 40, app: int = 5, seconds: float = 1) -> None:
+        """Commit one tick, so many seconds after the one before."""
+        lake.commit(Tick(tuple(self.batch(name, rows) for name, rows in (("web", web), ("app", app)) if rows)))
+        self.now_us += round(seconds * 1e6)
+
+    def check(self, folder: Path) -> None:
+        """Compare every byte of both streams with what was written."""
+        for name, data in self.written.items():
+            assert export_of(folder, f"stream:{name}") == data
+
+
+def _access_line(number: int) -> bytes:
+    second, user = number // 7 % 86_400, number * 7919 % 50
+    at = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+    path = f"/s{number * 31 % 9}/{number}"
+    line = f'10.0.0.{user} - - [10/Jun/2025:{at} +0000] "GET {path} HTTP/1.1" {200 + number % 3 * 102} {number} "-" "a"'
+    return (line if number % 11 else f"no request, number {number} \x01").encode() + b"\n"
+
+
+def _log_line(number: int) -> bytes:
+    return b"\xff message %d" % number + (b"\r\n" if number % 3 else b"\n")
+
+
+def everything_in(folder: Path) -> dict[str, pl.DataFrame]:
+    """Return all rows of all tables with every column, records in order of seq and counts summed."""
+    reader = LakeReader(folder)
+    try:
+        found = {}
+        for table, schema in TABLES.items():
+            frames = [piece.frame().collect() for piece in reader.pieces([table])]
+            rows = pl.concat([pl.DataFrame(schema=dict(schema)), *frames])
+            if table in RECORD_TABLES:
+                found[table] = rows.sort("log_group", "log_stream", "seq")
+            else:
+                keys = [name for name in schema if name not in {"hits", "bytes"}]
+                summed = rows.group_by(keys).agg(pl.exclude(keys).sum()).sort(keys)
+                found[table] = summed.filter(pl.col("hits") != 0)
+        return found
+    finally:
+        reader.close()
+
+
+def same(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> bool:
+    """Tell whether two lakes hold the same, in every column of every row."""
+    return one.keys() == other.keys() and all(one[table].equals(other[table]) for table in one)
+
+
+def drained(upkeep: Upkeep, now_us: int) -> None:
+    """Let upkeep do all that is due at one instant."""
+    while upkeep.step(now_us, 60):
+        pass
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+@pytest.fixture
+def contents() -> Callable[[Path], dict[str, pl.DataFrame]]:
+    return everything_in
+
+
+@pytest.fixture
+def equal() -> Callable[[dict[str, pl.DataFrame], dict[str, pl.DataFrame]], bool]:
+    return same
+
+
+@pytest.fixture
+def drain() -> Callable[[Upkeep, int], None]:
+    return drained
+
+
+@pytest.fixture
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a segment of every few rows, so that a short test has many."""
+    monkeypatch.setattr(plan, "FEWEST_SEGMENT_ROWS", 30)
