@@ -3,6 +3,7 @@
 import sys
 
 from heeler import __version__
+from heeler.errors import Exit
 
 
 def main() -> None:
@@ -10,9 +11,13 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:  # answered before anything heavy is imported
         sys.stdout.write(f"heeler {__version__}\n")
         raise SystemExit(0)
-    from heeler.cli import run  # noqa: PLC0415 - see above
+    try:
+        from heeler.cli import run  # noqa: PLC0415 - see above
 
-    raise SystemExit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules were still being imported
+        code = Exit.INTERRUPTED
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

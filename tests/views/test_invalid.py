@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heeler.errors import EnvironmentFailed
+from heeler.errors import EnvironmentFailed, UsageError
 from heeler.formats.access import ACCESS_FORMATS
 from heeler.formats.lines import split
 from heeler.views.invalid import SAMPLE, InvalidLines
@@ -93,3 +93,12 @@ def test_lines_that_parse_are_never_told() -> None:
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(EnvironmentFailed, match=r"for invalid lines cannot be written: .*\. Name a file"):
         InvalidLines(str(tmp_path / name), io.StringIO())
+
+
+def test_a_word_that_is_almost_one_of_the_known_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UsageError, match="did you mean 'all'"):
+        InvalidLines("al", io.StringIO())
+
+    assert list(tmp_path.iterdir()) == []

@@ -143,7 +143,10 @@ def test_what_is_appended_is_seen_and_what_was_there_is_not(tmp_path: Path) -> N
         await watch.until(is_parsed(4))
         assert watch.blocks == [(14, 3)]
         await watch.stop()
-        assert watch.notices == [f"{log}: common, 100.00 % of 4 lines parsed"]
+        assert watch.notices == [
+            f"{log}: common, 100.00 % of the first 4 lines parsed",
+            f"{log}: common, 100.00 % of 4 lines parsed",
+        ]
 
     run(scenario)
 

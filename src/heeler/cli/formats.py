@@ -17,7 +17,7 @@ _SHOWN = 3
 
 
 def formats(
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Say what this file is.", show_default=False)] = "",
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Say what this file is.", show_default=False)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> int:
     """List the formats; with a file, the best guesses, how much of its beginning parses, and samples that do not."""

@@ -16,7 +16,7 @@ from heeler.views.escape import printable
 
 
 def generate(
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to append; standard output by default.")] = "-",
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to append; standard output by default.")] = "-",
     rate: Annotated[str, typer.Option(help="Requests a second.")] = "20",
     lines: Annotated[int, typer.Option(min=0, help="Write this many as fast as possible; 0 writes live.")] = 0,
     spike: Annotated[

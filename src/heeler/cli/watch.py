@@ -20,7 +20,9 @@ DEFAULT_FILE = "/tmp/access.log"  # noqa: S108 - the path that the command line 
 
 
 def watch(
-    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE", show_default=False, help="Access logs; - is standard input.")
+    ] = None,
     interval: Annotated[str, typer.Option(help="The length of a block of statistics.")] = "10s",
     window: Annotated[str, typer.Option(help="The time over which the alert averages.")] = "2m",
     threshold: Annotated[str, typer.Option(help="The alert fires above this many requests a second.")] = "10",

@@ -1,18 +1,20 @@
 """Lines that did not parse: nothing is thrown away without a word, and nothing hostile reaches a terminal."""
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import polars as pl
 
-from heeler.errors import EnvironmentFailed
+from heeler.errors import EnvironmentFailed, UsageError
 from heeler.formats.lines import CRLF, LF
 from heeler.views.escape import printable
 
 SAMPLE = 5
 """How many lines of each interval a terminal gets to see; the others are counted."""
 
+_WORDS = ("all", "sample", "none")
 _ENDINGS = {LF: b"\n", CRLF: b"\r\n"}
 
 
@@ -27,7 +29,13 @@ class InvalidLines:
         self._each = self._room
         self._left_out = 0
         self._quiet = how == "none"
-        if how not in ("all", "sample", "none"):
+        if how not in _WORDS:
+            meant = difflib.get_close_matches(how, _WORDS, n=1, cutoff=0.75)
+            if meant and not Path(how).exists():
+                raise UsageError(
+                    f"--invalid {printable(how)!r} is no word that is known; did you mean {meant[0]!r}? To name a new "
+                    f"file so, write ./{printable(how)}."
+                )
             try:
                 self._file = Path(how).open("ab")  # noqa: SIM115 - stays open until `close`
             except OSError as error:

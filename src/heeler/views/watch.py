@@ -87,6 +87,9 @@ class WatchSession:
         """Read the files; ``changed`` is called whenever `snapshot` has become different."""
         try:
             with ThreadPoolExecutor(WORKERS, "parse") as executor:
+                if not self._options.replay:
+                    for file in filter(lambda file: file.beginning, self._files):
+                        self._say_how_it_fares(file.beginning)
                 if self._options.replay:
                     await self._replay(executor, changed)
                 else:

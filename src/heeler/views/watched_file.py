@@ -51,6 +51,8 @@ class WatchedFile:
         self.lines = self.parsed = self.bytes = 0
         self.format = known
         self.message = ""
+        self.beginning = ""
+        """What the first lines of a file that exists already tell of its format, in a sentence."""
         self._given = known is not None
         self._replay = replay
         self._from_start = from_start
@@ -109,6 +111,14 @@ class WatchedFile:
             raise kind(f"{self.shown_path} cannot be read: {error.strerror}.") from error
         else:
             self._recognise(sample, refuse_binary=True)
+            if lines := split(sample[: sample.rfind(b"\n") + 1]):
+                parsed = int(self._likeliest.parse(lines, ())["parsed"].sum())
+                self.beginning = self._told(parsed, len(lines), "the first ")
+
+    @property
+    def _likeliest(self) -> Format:
+        """The format; where no access format fits, the likeliest one, which then says so of each line."""
+        return self.format or next(iter(ACCESS_FORMATS.values()))
 
     def _recognise(self, sample: bytes, *, refuse_binary: bool) -> None:
         """Choose the format by these bytes, unless one was given."""
@@ -136,8 +146,7 @@ class WatchedFile:
         return self._parse
 
     def _parse(self, chunk: Chunk) -> pl.DataFrame:
-        # Where no access format fits, the likeliest one says so of each line.
-        chosen = self.format or next(iter(ACCESS_FORMATS.values()))
+        chosen = self._likeliest
         records = chosen.parse(split(chunk.data), COLUMNS | {"path"} if "section" not in chosen.offers else COLUMNS)
         return _complete(records)
 
@@ -152,8 +161,12 @@ class WatchedFile:
         """Return what is known of the format in a sentence."""
         if not self.lines:
             return self.message or f"{self.shown_path}: no line yet"
+        return self._told(self.parsed, self.lines, "")
+
+    def _told(self, parsed: int, lines: int, of: str) -> str:
         name = self.format.name if self.format else "no access log format fits"
-        return f"{self.shown_path}: {name}, {self.parsed / self.lines * 100:.2f} % of {self.lines:,} lines parsed"
+        told = f"{self.shown_path}: {name}, {parsed / lines * 100:.2f} % of {of}{lines:,} lines parsed"
+        return f"{told}; name the format with --format" if parsed * 2 < lines and not self._given else told
 
     def status(self) -> FileStatus:
         """Return how the file fares."""
