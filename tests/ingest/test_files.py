@@ -258,6 +258,7 @@ def test_the_same_file_is_stored_once_per_group_and_stream(kept: Kept, tmp_path:
         (b"old 1\nold 2\n", b"new\n"),
         (b"old", b"other\n"),
         (b"old 1\nunfinished", b"old 1\nanother\n"),
+        (b"head 1\n" + b"x" * 300 + b"\n", b"head 2\n" + b"x" * 300 + b"\nmore\n"),
         (
             b"same\n" + b"x" * 300 + b"\n1\n" + b"y" * 300 + b"\n",
             b"same\n" + b"x" * 300 + b"\n2\n" + b"z" * 300 + b"\n",
