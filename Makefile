@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HEELER := $(BIN)/heeler
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench campaigns clean
 
 run: $(VENV)/installed
 	$(HEELER) demo
@@ -20,6 +20,10 @@ lint: $(VENV)/tested
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/watch.py
+
+campaigns: $(VENV)/tested
+	$(BIN)/python campaigns/kill.py
+	$(BIN)/python campaigns/power_cut.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
