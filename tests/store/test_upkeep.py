@@ -338,7 +338,7 @@ def test_the_catalog_stays_small_over_a_day_of_quiet_ticks(lake: Lake, feed: "Fe
     lake.catalog.execute("pragma synchronous = off")  # nobody pulls the plug here, and waiting for the disk takes long
     upkeep = upkeep_of(lake)
     largest = 0
-    for seconds in [1] * 700 + [240] * 24 * 15:
+    for seconds in [1] * 400 + [300] * 24 * 6:
         feed.tick(lake, 20, 20, seconds=seconds)
         drain(upkeep, feed.now_us)
         largest = max(largest, (lake.folder / "catalog.sqlite").stat().st_size)
