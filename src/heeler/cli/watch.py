@@ -1,20 +1,25 @@
 """`heeler watch`."""
 
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from heeler.cli.screens import notice, print_all, printing, show
-from heeler.clock import SystemClock
+from heeler.clock import Clock, SystemClock
 from heeler.errors import UsageError
 from heeler.formats import Format
 from heeler.formats.choose import format_named
+from heeler.ingest.watched import WatchStore
 from heeler.rules.alert import HighTraffic
+from heeler.store.opening import open_store
 from heeler.units import rate_per_s, whole_seconds
 from heeler.views.invalid import InvalidLines
 from heeler.views.plain import as_json, as_text
 from heeler.views.watch import WatchOptions, WatchSession
+from heeler.views.watching import Said
 
 DEFAULT_FILE = "/tmp/access.log"  # noqa: S108 - the path that the command line contract promises
 
@@ -39,6 +44,9 @@ def watch(
         str,
         typer.Option(help="Lines that do not parse: 'all' or a 'sample' on stderr, 'none', or a file for their bytes."),
     ] = "",
+    store: Annotated[
+        str, typer.Option(metavar="URL", help="Store as well what is watched, as lake:PATH.", show_default=False)
+    ] = "",
 ) -> int:
     """Watch access logs live: traffic in blocks of 10 s, and an alert when it is high. Default: /tmp/access.log."""
     screen = not (plain or as_json_lines or replay) and sys.stdout.isatty()
@@ -52,18 +60,28 @@ def watch(
         screen=screen,
     )
     clock = SystemClock()
-    if screen:
+    if not store:
+        return _watch(options, clock, invalid, as_json if as_json_lines else as_text, None)
+    if replay:
+        raise UsageError("A replay is not stored; `heeler ingest` stores whole files. Leave out --replay or --store.")
+    with closing(open_store(store)) as lake:
+        return _watch(options, clock, invalid, as_json if as_json_lines else as_text, WatchStore(lake, clock))
+
+
+def _watch(
+    options: WatchOptions, clock: Clock, invalid: str, write: Callable[[Said], str], store: WatchStore | None
+) -> int:
+    if options.screen:
         # The screen shows invalid lines itself; a file for them is written all the same.
         quiet = InvalidLines("none" if invalid in ("", "all", "sample") else invalid, sys.stderr)
         notices: list[str] = []
-        session = WatchSession(options, clock, invalid=quiet, say=lambda _: None, notice=notices.append)
+        session = WatchSession(options, clock, invalid=quiet, say=lambda _: None, notice=notices.append, store=store)
         try:
             return show(session)
         finally:
             notice("\n".join(notices))
     lines = InvalidLines(invalid or ("sample" if sys.stderr.isatty() else "all"), sys.stderr)
-    say = printing(as_json if as_json_lines else as_text)
-    return print_all(WatchSession(options, clock, invalid=lines, say=say, notice=notice))
+    return print_all(WatchSession(options, clock, invalid=lines, say=printing(write), notice=notice, store=store))
 
 
 def _access_format(text: str) -> Format | None:

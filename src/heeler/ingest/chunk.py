@@ -12,9 +12,6 @@ from heeler.model import Chunk
 from heeler.store import Batch
 from heeler.store.lake import Completed, Lake
 
-SOURCE = "ingest"
-"""The name of the source under which positions are stored."""
-
 FEWEST_PARSED = 0.1
 """A format that fits a smaller share of the lines is met by chance: the file is plain text."""
 
@@ -34,21 +31,20 @@ class ParsedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the lines of a file go."""
+    """Where the lines of a file go. ``source`` is under which name its position is stored."""
 
     lake: Lake
+    source: str
     group: str
     stream: str
     format: Format
 
-    def parse(self, chunk: Chunk) -> ParsedChunk | None:
+    def parse(self, chunk: Chunk) -> ParsedChunk:
         """Turn a chunk into rows. Runs in any thread; the lake must know the format."""
-        if not chunk.data:
-            return None
         counts = self.format.table == "access"
         records = self._piece(chunk.data) if chunk.piece else self._records(split(chunk.data), counts=counts)
         batch = Batch(
-            SOURCE,
+            self.source,
             chunk.part,
             chunk.position,
             self.group,

@@ -11,12 +11,15 @@ from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, Exit, HeelerError
 from heeler.formats import Format
 from heeler.ingest.alerts import TrafficAlert
-from heeler.ingest.chunk import SOURCE, Destination, ParsedChunk, format_of
+from heeler.ingest.chunk import Destination, ParsedChunk, format_of
 from heeler.ingest.ticks import TICK_BYTES, Ticks
 from heeler.model import LONGEST_LINE_BYTES, Chunk
 from heeler.pipeline import parsed
 from heeler.sources.whole_file import WholeFile
 from heeler.store.lake import Lake
+
+SOURCE = "ingest"
+"""The name of the source under which positions are stored."""
 
 CHUNK_BYTES = 4 << 20
 """Half of what other sources read at once: several are in memory as bytes and as columns, and no line is seen later."""
@@ -177,7 +180,7 @@ class Ingest:
 
     def destination(self, group: str, stream: str, known: Format) -> Destination:
         """Return where the lines of a stream go."""
-        return Destination(self._lake, group, stream, known)
+        return Destination(self._lake, SOURCE, group, stream, known)
 
 
 class _Reading:

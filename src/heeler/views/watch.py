@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,10 +12,12 @@ import polars as pl
 from heeler.clock import Clock
 from heeler.errors import SourceUnavailable
 from heeler.formats import Format
+from heeler.ingest.watched import WatchStore
 from heeler.model import Chunk
 from heeler.pipeline import parsed
 from heeler.rules.alert import HighTraffic
 from heeler.rules.event_time import SECOND_US
+from heeler.store import AlertRow
 from heeler.views.escape import printable
 from heeler.views.invalid import InvalidLines
 from heeler.views.merge import Merge
@@ -52,7 +54,8 @@ class WatchSession:
     """Watches until the files end (a replay) or it is cancelled. Runs once.
 
     ``say`` is called with the blocks and alerts as they come, ``notice`` with sentences for people. Making a session
-    opens the files, and raises what `WatchedFile.open` raises.
+    opens the files, and raises what `WatchedFile.open` raises. With a ``store`` the lines and alerts are stored as
+    well, and reading goes on where it was; not for a replay.
     """
 
     def __init__(
@@ -63,15 +66,25 @@ class WatchSession:
         invalid: InvalidLines,
         say: Callable[[Sequence[Said]], None],
         notice: Callable[[str], None],
+        store: WatchStore | None = None,
     ) -> None:
         self._options = options
         self._clock = clock
         self._say = say
         self._notice = notice
         self._invalid = invalid
+        self._store = store
+        self._alerts: list[AlertRow] = []  # told, but not handed to the store yet
         self._watching = Watching(options.rule, options.interval_s)
         self._files = [
-            WatchedFile(path, options.format, clock, replay=options.replay, from_start=options.from_start)
+            WatchedFile(
+                path,
+                options.format,
+                clock,
+                replay=options.replay,
+                from_start=options.from_start,
+                positions=store.positions if store else {},
+            )
             for path in options.paths
         ]
         self._lines: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -93,7 +106,9 @@ class WatchSession:
                 if self._options.replay:
                     await self._replay(executor, changed)
                 else:
-                    await self._follow(executor, changed)
+                    async with self._store.writing() if self._store else nullcontext():
+                        await self._follow(executor, changed)
+                        await self._keep_alerts()
         finally:
             for file in self._files:
                 await file.close()
@@ -187,6 +202,7 @@ class WatchSession:
             elapsed_us = round((self._clock.monotonic() - self._since) * SECOND_US)
             second = self._second
             self._tell(self._watching.advance(self._newest_us + elapsed_us))
+            await self._keep_alerts()
             if self._second != second:
                 changed()
 
@@ -204,7 +220,16 @@ class WatchSession:
                 if self._options.screen:
                     self._keep_last_lines(chunk, records)
                 yield records
+                # Whoever took the records has told by now what they led to.
+                if self._store:
+                    alerts, self._alerts = self._alerts, []
+                    await self._store.put(chunk, file.likeliest, alerts)
         file.state = "ended"
+
+    async def _keep_alerts(self) -> None:
+        if self._store:
+            alerts, self._alerts = self._alerts, []
+            await self._store.put_alerts(alerts)
 
     def _say_how_it_fares(self, message: str) -> None:
         """Tell people what happens to a file; a screen shows it by itself."""
@@ -224,5 +249,8 @@ class WatchSession:
                 self._invalid.interval()
             else:
                 self._history.append(one)
+                if self._store:
+                    row = AlertRow(one.alert, one.state, one.hits, one.time_s * SECOND_US, one.zone_minutes)
+                    self._alerts.append(row)
         if said:
             self._say(said)

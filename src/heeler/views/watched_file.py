@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -40,8 +40,17 @@ _ENOUGH_LINES = 100
 class WatchedFile:
     """A file while it is watched. ``path`` may be ``-`` for standard input."""
 
-    def __init__(self, path: str, known: Format | None, clock: Clock, *, replay: bool, from_start: bool) -> None:
-        """Look at what is there.
+    def __init__(
+        self,
+        path: str,
+        known: Format | None,
+        clock: Clock,
+        *,
+        replay: bool,
+        from_start: bool,
+        positions: Mapping[str, Position] = {},
+    ) -> None:
+        """Look at what is there; ``positions`` are those that were stored, by part.
 
         Raises `UsageError` for what cannot be watched (a directory, a device, a binary file, under ``replay`` also a
         missing file), `EnvironmentFailed` for what may not be read.
@@ -57,7 +66,7 @@ class WatchedFile:
         self._replay = replay
         self._from_start = from_start
         self._clock = clock
-        self._positions: dict[str, Position] = {}
+        self._positions = dict(positions)
         if path != "-":
             self._look(Path(path))
         self.source = self._open()
@@ -112,11 +121,11 @@ class WatchedFile:
         else:
             self._recognise(sample, refuse_binary=True)
             if lines := split(sample[: sample.rfind(b"\n") + 1]):
-                parsed = int(self._likeliest.parse(lines, ())["parsed"].sum())
+                parsed = int(self.likeliest.parse(lines, ())["parsed"].sum())
                 self.beginning = self._told(parsed, len(lines), "the first ")
 
     @property
-    def _likeliest(self) -> Format:
+    def likeliest(self) -> Format:
         """The format; where no access format fits, the likeliest one, which then says so of each line."""
         return self.format or next(iter(ACCESS_FORMATS.values()))
 
@@ -146,7 +155,7 @@ class WatchedFile:
         return self._parse
 
     def _parse(self, chunk: Chunk) -> pl.DataFrame:
-        chosen = self._likeliest
+        chosen = self.likeliest
         records = chosen.parse(split(chunk.data), COLUMNS | {"path"} if "section" not in chosen.offers else COLUMNS)
         return _complete(records)
 

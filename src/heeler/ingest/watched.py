@@ -1,0 +1,65 @@
+"""Storing what is watched, beside showing it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from heeler.clock import Clock
+from heeler.formats import Format
+from heeler.ingest.chunk import Destination
+from heeler.ingest.ticks import Ticks
+from heeler.model import Chunk
+from heeler.store import AlertRow
+from heeler.store.lake import Lake
+
+SOURCE = "file"
+"""The name of the source under which the positions of followed files are stored."""
+
+GROUP = "default"
+
+
+class WatchStore:
+    """Takes the chunks of followed files, and the alerts that they lead to, into a lake. Used once.
+
+    ``positions`` says where reading goes on that was stored before, by part; the part is also the stream.
+    """
+
+    def __init__(self, lake: Lake, clock: Clock) -> None:
+        self.positions = lake.positions(SOURCE)
+        self._lake = lake
+        self._clock = clock
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Commit what is put within this context, about once a second; at its end everything is durable.
+
+        When the lake fails the context is cancelled, and this raises what the lake did.
+        """
+        watching = asyncio.current_task()
+        with ThreadPoolExecutor(1, "write") as writer:
+            self._writer = writer
+            self._ticks = Ticks(self._lake, writer, self._clock)
+            writes = asyncio.create_task(self._ticks.write())
+            writes.add_done_callback(lambda done: None if _went_well(done) or watching is None else watching.cancel())
+            try:
+                yield
+            finally:
+                self._ticks.end()
+                await writes
+
+    async def put(self, chunk: Chunk, known: Format, alerts: Sequence[AlertRow]) -> None:
+        """Hand over a chunk and the alerts that it led to; they are committed together."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._lake.register, known)
+        destination = Destination(self._lake, SOURCE, GROUP, chunk.part, known)
+        parsed = await asyncio.to_thread(destination.parse, chunk)
+        await self._ticks.put([parsed.completed], alerts)
+
+    async def put_alerts(self, alerts: Sequence[AlertRow]) -> None:
+        """Hand over alerts that time alone led to."""
+        await self._ticks.put((), alerts)
+
+
+def _went_well(done: asyncio.Task[None]) -> bool:
+    return done.cancelled() or done.exception() is None
