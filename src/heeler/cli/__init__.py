@@ -9,6 +9,7 @@ from contextlib import suppress
 import typer
 
 from heeler import __version__
+from heeler.cli.backup import backup, restore
 from heeler.cli.delete import delete
 from heeler.cli.demo import demo
 from heeler.cli.export import export
@@ -17,6 +18,7 @@ from heeler.cli.generate import generate
 from heeler.cli.ingest import ingest
 from heeler.cli.sql import sql
 from heeler.cli.stats import stats_command
+from heeler.cli.store import store_command
 from heeler.cli.streams import streams
 from heeler.cli.watch import watch
 from heeler.errors import Exit, HeelerError
@@ -32,6 +34,9 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "stats": stats_command,
     "sql": sql,
     "delete": delete,
+    "backup": backup,
+    "restore": restore,
+    "store": store_command,
 }
 """Every command. Adding one is a module beside this one and a line here."""
 

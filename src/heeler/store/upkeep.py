@@ -76,12 +76,15 @@ class Upkeep:
         until = self._monotonic() + budget_s
         try:
             while True:
+                is_new = self._work is None
                 if self._work is None:
                     self._work = self._next(now_us)
                     if self._work is None:
                         return False
                 if next(self._work, self) is self:
                     self._work = None
+                    if is_new:
+                        continue  # there was nothing to do; no turn is lost for that
                 if self._monotonic() >= until:
                     return True
         except (OSError, sqlite3.Error, pl.exceptions.PolarsError) as error:
