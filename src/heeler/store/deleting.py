@@ -119,10 +119,12 @@ class Deletion:
             lake.at_step("delete transaction begins")
             for new in written:
                 _list(lake.catalog, new, number_of(lake.catalog, "tick"))
+            lake.at_step("delete listed")
             lake.catalog.executemany("delete from segment where id = ?", [(one.id,) for one, _ in found])
             lake.catalog.executemany(
                 "delete from recent where unfinished = ?", [(name,) for name in removed.unfinished]
             )
+            lake.at_step("delete unlisted")
             to_garbage(lake.catalog, [str(one.path) for one, _ in found], now_us)
             _correct_streams(lake.catalog, removed)
             lake.at_step("delete transaction ends")
