@@ -17,7 +17,7 @@ import polars as pl
 
 from heeler.store.catalog import transaction
 from heeler.store.lake import Lake
-from heeler.store.ordered import in_order, metadata_of, write_ordered
+from heeler.store.ordered import joined, metadata_of, write_ordered
 from heeler.store.plan import METADATA_VERSION, day_of, times_of
 from heeler.store.schema import RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob
@@ -98,7 +98,7 @@ def flush(lake: Lake, now_us: int) -> Iterator[None]:
         for start in range(0, len(group), _BLOBS_A_SLICE):
             frames += [_blob(catalog, one.id) for one in group[start : start + _BLOBS_A_SLICE]]
             yield
-        rows = in_order(group[0].table, frames)
+        rows = joined(group[0].table, frames)
         if rows.height:
             ready.append((group, rows))
     common = inherited | {"flush": tick, "files": len(ready), "whole_to": tick, "tick": tick}
@@ -119,8 +119,8 @@ def merge(lake: Lake, chosen: Sequence[Input], now_us: int) -> Generator[None, N
         frames.append(pl.read_parquet(io.BytesIO(data)))
         inherited.add(one, metadata_of(io.BytesIO(data)))
         yield
-    rows = in_order(chosen[0].table, frames)
-    del frames  # the ordered copy is as large
+    rows = joined(chosen[0].table, frames)
+    del frames
     yield
     common = inherited.metadata(lake) | {
         "whole_to": number_of(lake.catalog, "flush"),

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -19,19 +20,19 @@ ZSTD_LEVEL = 9
 _RISING = ("time", "received", "seq")
 """Columns whose neighbours differ by little, so that differences take less space than values."""
 
-_SCATTERED = ("bytes",)
-"""Columns of which no dictionary would come out smaller than they are."""
+_MAYBE_SCATTERED = "bytes"
+"""A column that a site of files repeats, which a dictionary makes small, and a generated page does not."""
 
-_ORDER: Mapping[str, tuple[pl.Expr | str, ...]] = {
-    "access": (pl.col("time").dt.truncate("1h"), "client", "seq"),
-    "log": (pl.col("time").dt.truncate("1h"), "program", "seq"),
-    "hits": ("log_group", "time"),
-    "rollup": ("log_group", "time", "section", "class"),
-}
+_HOUR_US = 3_600_000_000
+_WHOSE = {"access": "client", "log": "program"}
+"""Records are ordered by the hour, by this column, and by seq: lines of one writer resemble each other."""
+
+_COUNTED = {"hits": ("log_group", "time"), "rollup": ("log_group", "time", "section", "class")}
+"""What counts are ordered by."""
 
 
-def in_order(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Join pieces of a table: records in the order that packs best, what was counted summed and capped."""
+def joined(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Join pieces of a table: records as they come, what was counted summed and capped."""
     schema = TABLES[table]
     whole = [
         frame.with_columns(
@@ -44,16 +45,38 @@ def in_order(table: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
         rows = rows.group_by("time", "log_group").agg(pl.col("hits").sum()) if schema is HITS else capped(rows)
         # What was counted and taken back leaves nothing to tell.
         rows = rows.filter(pl.any_horizontal(pl.col(name) != 0 for name in ("hits", "bytes") if name in schema))
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).sort(*_ORDER[table])
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def order_of(table: str, rows: pl.DataFrame) -> pl.Series:
+    """Return the numbers of the rows in the order in which they are to be written."""
+    if table in _COUNTED:
+        return rows.select(row=pl.arg_sort_by(*_COUNTED[table]))["row"]
+    # Sorting texts of half a million rows takes longer than a slice may; most are the same few, so their ranks do.
+    whose = _WHOSE[table]
+    ranks = rows.select(whose).unique().sort(whose).with_row_index("rank")
+    ranked = rows.select("time", "seq", whose).join(
+        ranks, on=whose, how="left", nulls_equal=True, maintain_order="left"
+    )
+    hour = pl.col("time").to_physical() // _HOUR_US
+    key = ranked.select((hour - hour.min()) * ranks.height + pl.col("rank").cast(pl.Int64)).to_series()
+    return pl.Series("row", np.lexsort((ranked["seq"].to_numpy(), key.to_numpy())))
 
 
 def write_ordered(
     root: Path, path: str, rows: pl.DataFrame, metadata: Mapping[str, object]
 ) -> Generator[None, None, WrittenSegment]:
-    """Write ``rows`` to ``root/path`` with a pause after each row group; durable when it returns."""
+    """Write ``rows`` to ``root/path`` in order, with a pause after each row group; durable when it returns.
+
+    ``metadata`` names the ``table``. Rows are put in order a row group at a time, so that they are in memory once.
+    """
+    order = order_of(str(metadata["table"]), rows)
+    yield
     target = root / path
     make_durable_folder(root, target.parent)
     level = pl.CompatLevel.oldest()
+    is_scattered = _MAYBE_SCATTERED in rows.columns and rows[_MAYBE_SCATTERED].n_unique() > rows.height // 8
+    plain = {*_RISING, *([_MAYBE_SCATTERED] if is_scattered else [])}
     schema = rows.clear().to_arrow(compat_level=level).schema
     try:
         with pq.ParquetWriter(
@@ -61,12 +84,12 @@ def write_ordered(
             schema,
             compression="zstd",
             compression_level=ZSTD_LEVEL,
-            use_dictionary=[name for name in rows.columns if name not in (*_RISING, *_SCATTERED)],
+            use_dictionary=[name for name in rows.columns if name not in plain],
             column_encoding={name: "DELTA_BINARY_PACKED" for name in _RISING if name in rows.columns},
         ) as writer:
             writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata, separators=(",", ":"))})
             for start in range(0, rows.height, ROW_GROUP_ROWS):
-                writer.write_table(rows.slice(start, ROW_GROUP_ROWS).to_arrow(compat_level=level))
+                writer.write_table(rows[order.slice(start, ROW_GROUP_ROWS)].to_arrow(compat_level=level))
                 yield
         sync(target)
     except BaseException:

@@ -243,7 +243,7 @@ def _all_of(group: list[Input]) -> list[Input]:
     chosen: list[Input] = []
     total = 0
     for one in group:
-        if chosen and total + one.rows > TARGET_ROWS * 5 // 4:
+        if chosen and total + one.rows > TARGET_ROWS:
             if len(chosen) > 1 or not chosen[0].ordered:
                 return chosen
             chosen, total = [], 0
