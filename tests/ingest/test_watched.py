@@ -29,8 +29,8 @@ def test_everything_is_durable_at_the_end_even_a_position_without_lines(tmp_path
             await store.put(Chunk("/b.log", b"", {"offset": 3}, 9), COMBINED, [])
 
     with closing(Lake(tmp_path)) as lake:
-        asyncio.run(watch(WatchStore(lake, SystemClock())))
-        assert WatchStore(lake, SystemClock()).positions == {"/a.log": {"offset": 2}, "/b.log": {"offset": 3}}
+        asyncio.run(watch(WatchStore(lake, SystemClock(), print)))
+        assert WatchStore(lake, SystemClock(), print).positions == {"/a.log": {"offset": 2}, "/b.log": {"offset": 3}}
         assert lake.catalog.execute("select rule, hits from alert").fetchall() == [("high traffic", 13)]
     with closing(LakeReader(tmp_path)) as reader:
         assert b"".join(reader.export(parse("stream:/a.log"))) == LINE
@@ -47,4 +47,4 @@ def test_a_store_that_fails_ends_the_watch_with_its_sentence(tmp_path: Path) -> 
             await asyncio.Event().wait()
 
     with closing(Lake(tmp_path, full)) as lake, pytest.raises(EnvironmentFailed, match="No space left on device"):
-        asyncio.run(watch(WatchStore(lake, SystemClock())))
+        asyncio.run(watch(WatchStore(lake, SystemClock(), print)))

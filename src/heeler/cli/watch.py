@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from heeler.cli.screens import notice, print_all, printing, show
-from heeler.clock import Clock, SystemClock
+from heeler.clock import SystemClock
 from heeler.errors import UsageError
 from heeler.formats import Format
 from heeler.formats.choose import format_named
 from heeler.ingest.watched import WatchStore
 from heeler.rules.alert import HighTraffic
+from heeler.store.lake import Lake
 from heeler.store.opening import open_store
 from heeler.units import rate_per_s, whole_seconds
 from heeler.views.invalid import InvalidLines
@@ -59,29 +60,30 @@ def watch(
         format=_access_format(log_format),
         screen=screen,
     )
-    clock = SystemClock()
-    if not store:
-        return _watch(options, clock, invalid, as_json if as_json_lines else as_text, None)
-    if replay:
+    if replay and store:
         raise UsageError("A replay is not stored; `heeler ingest` stores whole files. Leave out --replay or --store.")
+    write = as_json if as_json_lines else as_text
+    if not store:
+        return _watch(options, invalid, write, None)
     with closing(open_store(store)) as lake:
-        return _watch(options, clock, invalid, as_json if as_json_lines else as_text, WatchStore(lake, clock))
+        return _watch(options, invalid, write, lake)
 
 
-def _watch(
-    options: WatchOptions, clock: Clock, invalid: str, write: Callable[[Said], str], store: WatchStore | None
-) -> int:
+def _watch(options: WatchOptions, invalid: str, write: Callable[[Said], str], lake: Lake | None) -> int:
+    clock = SystemClock()
+    notices: list[str] = []
+    tell = notices.append if options.screen else notice
+    store = WatchStore(lake, clock, tell) if lake else None
     if options.screen:
         # The screen shows invalid lines itself; a file for them is written all the same.
         quiet = InvalidLines("none" if invalid in ("", "all", "sample") else invalid, sys.stderr)
-        notices: list[str] = []
-        session = WatchSession(options, clock, invalid=quiet, say=lambda _: None, notice=notices.append, store=store)
+        session = WatchSession(options, clock, invalid=quiet, say=lambda _: None, notice=tell, store=store)
         try:
             return show(session)
         finally:
             notice("\n".join(notices))
     lines = InvalidLines(invalid or ("sample" if sys.stderr.isatty() else "all"), sys.stderr)
-    return print_all(WatchSession(options, clock, invalid=lines, say=printing(write), notice=notice, store=store))
+    return print_all(WatchSession(options, clock, invalid=lines, say=printing(write), notice=tell, store=store))
 
 
 def _access_format(text: str) -> Format | None:

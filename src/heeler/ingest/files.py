@@ -107,7 +107,7 @@ class Ingest:
         # Left in this order: what is being committed when the run is cancelled is committed before the lake closes.
         with ThreadPoolExecutor(1, "write") as writer, ThreadPoolExecutor(WORKERS, "parse") as workers:
             self._writer, self._workers = writer, workers
-            ticks = Ticks(self._lake, writer, self._clock, self._options.tick_bytes)
+            ticks = Ticks(self._lake, writer, self._clock, self._notice, tick_bytes=self._options.tick_bytes)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(ticks.write())

@@ -1,15 +1,23 @@
 """Gathering parsed chunks to ticks, and committing them one after the other in a thread of its own."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from heeler.clock import Clock
+from heeler.errors import EnvironmentFailed
 from heeler.store import AlertRow, Tick
 from heeler.store.lake import Completed, Lake
+from heeler.store.upkeep import Upkeep
 
 TICK_SECONDS = 1.0
 """How long lines wait for others before they are committed."""
+
+UPKEEP_SECONDS = 0.1
+"""How long the lake is looked after between two ticks."""
+
+PAUSE_SECONDS = 5.0
+"""How often a full disk is looked at again."""
 
 TICK_BYTES = 16 << 20
 """So many bytes of lines are committed at once: waits for the disk are few, and memory is for twice as many lines."""
@@ -18,12 +26,25 @@ TICK_BYTES = 16 << 20
 class Ticks:
     """What waits to be committed to a lake. One task writes; others hand over, and wait while there is no room.
 
-    When a commit fails, `write` raises what it raised, and nothing of that tick or after it is stored.
+    Between ticks, when nothing waits, the lake is looked after in short slices. While the disk is nearly full nothing
+    is committed, so those who hand over wait. When a commit fails, `write` raises what it raised, and nothing of that
+    tick or after it is stored.
     """
 
-    def __init__(self, lake: Lake, writer: Executor, clock: Clock, tick_bytes: int = TICK_BYTES) -> None:
-        """``writer`` is an executor of one thread, which alone uses ``lake``."""
+    def __init__(
+        self,
+        lake: Lake,
+        writer: Executor,
+        clock: Clock,
+        notice: Callable[[str], None],
+        *,
+        tick_bytes: int = TICK_BYTES,
+        upkeep: Upkeep | None = None,
+    ) -> None:
+        """``writer`` is an executor of one thread, which alone uses ``lake``; ``notice`` takes sentences for people."""
         self._lake = lake
+        self._upkeep = upkeep or Upkeep(lake)
+        self._notice = notice
         self._writer = writer
         self._clock = clock
         self._tick_bytes = tick_bytes
@@ -56,6 +77,7 @@ class Ticks:
         """Commit until the end, a tick about once a second or when enough has come."""
         loop = asyncio.get_running_loop()
         while await self._is_due():
+            await self._wait_for_disk()
             ready, alerts = self._ready, tuple(self._alerts)
             self._ready, self._alerts, self._bytes = [], [], 0
             if not self._ended:
@@ -64,6 +86,27 @@ class Ticks:
             self._room.set()
             await loop.run_in_executor(self._writer, self._commit, ready, alerts)
             del ready
+            if self._ended or not self._ready:
+                for note in await loop.run_in_executor(self._writer, self._look_after):
+                    self._notice(note)
+
+    async def _wait_for_disk(self) -> None:
+        """Wait until the disk has room beyond what must stay free, and say so when that begins and ends."""
+        if not (reason := self._upkeep.pause_reason()):
+            return
+        self._notice(reason)
+        while self._upkeep.pause_reason():
+            await self._clock.sleep(PAUSE_SECONDS)
+        self._notice(f"The disk of the lake in {self._lake.folder} has room again; taking in goes on.")
+
+    def _look_after(self) -> list[str]:
+        """Do a slice of upkeep and return what people should know; a failure loses nothing and is tried again."""
+        try:
+            self._upkeep.step(self._clock.now_us(), UPKEEP_SECONDS)
+        except EnvironmentFailed as error:
+            self._upkeep.notes.append(str(error))
+        notes, self._upkeep.notes = self._upkeep.notes, []
+        return notes
 
     def _commit(self, ready: list[Completed], alerts: tuple[AlertRow, ...]) -> None:
         self._lake.commit(Tick(tuple(one.batch for one in ready), alerts), ready)

@@ -1,7 +1,7 @@
 """Storing what is watched, beside showing it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -25,10 +25,11 @@ class WatchStore:
     ``positions`` says where reading goes on that was stored before, by part; the part is also the stream.
     """
 
-    def __init__(self, lake: Lake, clock: Clock) -> None:
+    def __init__(self, lake: Lake, clock: Clock, notice: Callable[[str], None]) -> None:
         self.positions = lake.positions(SOURCE)
         self._lake = lake
         self._clock = clock
+        self._notice = notice
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
@@ -39,7 +40,7 @@ class WatchStore:
         watching = asyncio.current_task()
         with ThreadPoolExecutor(1, "write") as writer:
             self._writer = writer
-            self._ticks = Ticks(self._lake, writer, self._clock)
+            self._ticks = Ticks(self._lake, writer, self._clock, self._notice)
             writes = asyncio.create_task(self._ticks.write())
             writes.add_done_callback(lambda done: None if _went_well(done) or watching is None else watching.cancel())
             try:
