@@ -220,6 +220,43 @@ def test_what_a_killed_process_left_is_not_taken_for_stored(
     feed.check(folder)
 
 
+def test_a_tick_that_does_not_go_on_where_the_one_before_ended_is_not_taken_in(
+    folder: Path, feed: "Feed", contents: Contents
+) -> None:
+    """A killed process left tick 2 whole; its number was given again, to lines that live in the catalog alone."""
+
+    class Killed(Exception):
+        pass
+
+    kill = False
+
+    def at_step(name: str) -> None:
+        if kill and name == "transaction begins":
+            raise Killed
+
+    lake = Lake(folder, at_step)
+    copy_catalog(lake, 0)
+    feed.tick(lake, 40, 0)
+    before = feed.written["web"]
+    kill = True
+    with pytest.raises(Killed):
+        feed.tick(lake, 40, 0)
+    left = dict(feed.written)
+    lake.close()
+    lake = Lake(folder)
+    feed.written["web"], feed.number = before, 40
+    feed.tick(lake, 5, 0)
+    feed.tick(lake, 40, 0)
+    lose(lake)
+    again = Lake(folder)
+    feed.written, feed.number = left, 80  # what was left is as good as what was stored: it is the same lines
+    feed.check(folder)
+    assert again.positions("file")["web"] == {"offset": len(left["web"])}
+    feed.tick(again, 40, 0)
+    feed.check(folder)
+    assert contents(folder)["access"]["seq"].is_unique().all()
+
+
 @pytest.mark.parametrize("damage", ["zeros", "cut", "text", "empty", "middle"])
 def test_a_damaged_catalog_is_set_aside_and_kept(lake: Lake, feed: "Feed", damage: str) -> None:
     feed.tick(lake, 40, 40)

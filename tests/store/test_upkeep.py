@@ -12,6 +12,7 @@ import pytest
 from heeler.errors import EnvironmentFailed
 from heeler.store import Tick, merge, records
 from heeler.store import upkeep as upkeep_module
+from heeler.store.backup import copy_catalog
 from heeler.store.lake import Lake
 from heeler.store.ordered import metadata_of
 from heeler.store.reading import LakeReader
@@ -234,6 +235,21 @@ def test_a_replaced_file_waits_an_hour_and_for_a_copy_that_knows(lake: Lake, fee
 
 
 @pytest.mark.usefixtures("small_segments")
+def test_a_replaced_file_that_a_copy_knows_of_stays_an_hour(lake: Lake, feed: "Feed") -> None:
+    for _ in range(3):
+        feed.tick(lake, 2500, 0)
+    before = files(lake.folder)
+    list(merge.flush(lake, feed.now_us))
+    chosen = [one for one in merge.segments(lake.catalog) if one.table == "access"]
+    list(merge.merge(lake, chosen, feed.now_us))
+    copy_catalog(lake, feed.now_us)
+    list(collect(lake, feed.now_us + HOUR_US - 1))
+    assert set(before) <= set(files(lake.folder))
+    list(collect(lake, feed.now_us + HOUR_US))
+    assert not set(before) & set(files(lake.folder))
+    feed.check(lake.folder)
+
+
 def test_a_replaced_file_stays_while_no_copy_knows(lake: Lake, feed: "Feed") -> None:
     for _ in range(3):
         feed.tick(lake, 40, 0)
