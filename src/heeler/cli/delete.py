@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption
+from heeler.cli.store_option import StoreOption, reading, writing
 from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound, UsageError
 from heeler.query.language import parse
@@ -25,13 +25,13 @@ def delete(
     """
     # What rewrites segments takes a while to import, and no other command needs it.
     from heeler.store.deleting import Deletion  # noqa: PLC0415 - see above
-    from heeler.store.opening import lake_folder, open_store, read_store  # noqa: PLC0415 - see above
+    from heeler.store.opening import lake_folder  # noqa: PLC0415 - see above
 
     asked = parse(" ".join(query))
     if not asked.conditions:
-        raise UsageError("`delete` needs a query, such as client:10.0.0.1; to remove everything, remove the lake.")
-    read_store(store).close()  # a lake that is not there is not made
-    with closing(open_store(store)) as lake:
+        raise UsageError("`delete` needs a query, such as status:404; to remove everything, remove the lake.")
+    reading(store).close()  # a lake that is not there is not made
+    with closing(writing(store)) as lake:
         deletion = Deletion(lake, asked)
         count = deletion.count()
         if not count:

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from heeler.cli.store_option import StoreOption
+from heeler.cli.store_option import StoreOption, reading
 from heeler.errors import Exit, NothingFound
 from heeler.query.language import parse
-from heeler.store.opening import read_store
 
 
 def export(
@@ -25,7 +24,7 @@ def export(
     """
     asked = parse(" ".join(query or []))
     found = False
-    with closing(read_store(store)) as reader:
+    with closing(reading(store)) as reader:
         for lines in reader.export(asked):
             sys.stdout.buffer.write(lines)
             found = found or bool(lines)

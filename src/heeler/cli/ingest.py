@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption
+from heeler.cli.store_option import StoreOption, writing
 from heeler.clock import SystemClock
 from heeler.formats.choose import format_named
 from heeler.ingest.files import Ingest, IngestOptions, Summary
-from heeler.store.opening import open_store
 from heeler.views.escape import printable
 
 
@@ -38,7 +37,7 @@ def ingest(
     options = IngestOptions(tuple(files), group, stream, format_named(log_format) if log_format else None)
     clock = SystemClock()
     begin = clock.monotonic()
-    with closing(open_store(store)) as lake, _progress() as show:
+    with closing(writing(store)) as lake, _progress() as show:
         run = Ingest(lake, options, clock, notice=show.notice, changed=lambda: show.update(run.summary))
         summary = asyncio.run(run.run())
     if as_json:

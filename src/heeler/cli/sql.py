@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption
+from heeler.cli.store_option import StoreOption, reading
 from heeler.errors import Exit, UsageError
 from heeler.units import duration_s
 
@@ -33,7 +33,7 @@ def sql(
     """
     # The engine and the parser take a while to import, and no other command needs them.
     from heeler.query.user_sql import checked  # noqa: PLC0415 - see above
-    from heeler.store.opening import DEFAULT, read_store  # noqa: PLC0415 - see above
+    from heeler.store.opening import DEFAULT  # noqa: PLC0415 - see above
     from heeler.store.sql import answered  # noqa: PLC0415 - see above
     from heeler.views import results  # noqa: PLC0415 - see above
 
@@ -45,7 +45,7 @@ def sql(
     most = (ROWS_IN_TABLE if how == "table" else None) if limit is None else limit or None
     count = 0
     with (
-        closing(read_store(store or DEFAULT)) as reader,
+        closing(reading(store or DEFAULT)) as reader,
         answered(reader, asked, timeout_s=seconds, limit=most) as answer,
     ):
         lines = results.written(how, answer.columns, answer.rows, for_terminal=sys.stdout.isatty())

@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 import typer
 
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption
+from heeler.cli.store_option import StoreOption, reading
 from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound, UsageError
 from heeler.query.language import parse
 from heeler.query.period import moment_us
-from heeler.store.opening import read_store
 from heeler.units import whole_seconds
 from heeler.views import results
 from heeler.views.stats import BUCKET_S, StatsQuestion, stats
@@ -57,7 +56,7 @@ def stats_command(
         until_us=moment_us(until, now_us, "The end (--until)", step_us) if until else None,
         percentiles_of=percentiles,
     )
-    with closing(read_store(store)) as reader:
+    with closing(reading(store)) as reader:
         answer = stats(reader, question)
     if not answer.rows.height:
         raise NothingFound("Nothing matches, so there is nothing to count.")

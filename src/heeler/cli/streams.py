@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from heeler.cli.store_option import StoreOption
+from heeler.cli.store_option import StoreOption, reading
 from heeler.errors import Exit, NothingFound
-from heeler.store.opening import read_store
 from heeler.store.reading import StreamInfo
 from heeler.views.escape import printable
 
@@ -23,7 +22,7 @@ def streams(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> int:
     """List groups and streams with the times of their first and last line, lines and bytes."""
-    with closing(read_store(store)) as reader:
+    with closing(reading(store)) as reader:
         found = reader.streams()
     if not found:
         raise NothingFound("There is no stream in the store yet; `heeler ingest FILE` makes one.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from heeler.cli.screens import notice, print_all, printing, show
+from heeler.cli.store_option import writing
 from heeler.clock import SystemClock
 from heeler.errors import UsageError
 from heeler.formats import Format
@@ -15,7 +16,6 @@ from heeler.formats.choose import format_named
 from heeler.ingest.watched import WatchStore
 from heeler.rules.alert import HighTraffic
 from heeler.store.lake import Lake
-from heeler.store.opening import open_store
 from heeler.units import rate_per_s, whole_seconds
 from heeler.views.invalid import InvalidLines
 from heeler.views.plain import as_json, as_text
@@ -65,7 +65,7 @@ def watch(
     write = as_json if as_json_lines else as_text
     if not store:
         return _watch(options, invalid, write, None)
-    with closing(open_store(store)) as lake:
+    with closing(writing(store)) as lake:
         return _watch(options, invalid, write, lake)
 
 

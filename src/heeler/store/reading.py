@@ -88,6 +88,14 @@ class LakeReader:
         )
         return [StreamInfo(*row) for row in rows]
 
+    def damaged(self) -> list[str]:
+        """Return a sentence for each segment that is set aside: its records are in no answer."""
+        rows = self._catalog.execute("select path, rows, damage from segment where damage is not null order by path")
+        return [
+            f"{rows_lost:,} records are missing from every answer: {self.folder / path} is set aside. {damage}"
+            for path, rows_lost, damage in rows
+        ]
+
     def formats(self) -> dict[int, Format]:
         """Return every format that records were stored with, by id."""
         newest = max(self._formats, default=0)
