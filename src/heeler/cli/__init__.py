@@ -3,42 +3,34 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from importlib import import_module
 
 import typer
 
 from heeler import __version__
-from heeler.cli.backup import backup, restore
-from heeler.cli.delete import delete
-from heeler.cli.demo import demo
-from heeler.cli.export import export
-from heeler.cli.formats import formats
-from heeler.cli.generate import generate
-from heeler.cli.ingest import ingest
-from heeler.cli.sql import sql
-from heeler.cli.stats import stats_command
-from heeler.cli.store import store_command
-from heeler.cli.streams import streams
-from heeler.cli.watch import watch
 from heeler.errors import Exit, HeelerError
 
-COMMANDS: dict[str, Callable[..., int]] = {
-    "watch": watch,
-    "demo": demo,
-    "generate": generate,
-    "ingest": ingest,
-    "export": export,
-    "streams": streams,
-    "formats": formats,
-    "stats": stats_command,
-    "sql": sql,
-    "delete": delete,
-    "backup": backup,
-    "restore": restore,
-    "store": store_command,
+COMMANDS = {
+    "watch": "watch:watch",
+    "demo": "demo:demo",
+    "generate": "generate:generate",
+    "ingest": "ingest:ingest",
+    "export": "export:export",
+    "streams": "streams:streams",
+    "formats": "formats:formats",
+    "stats": "stats:stats_command",
+    "sql": "sql:sql",
+    "delete": "delete:delete",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "store": "store:store_command",
 }
-"""Every command. Adding one is a module beside this one and a line here."""
+"""Every command: its module beside this one, and the function there. Adding one is a module and a line here.
+
+They are names, so that a command waits only for its own imports: the engines take longer than many an answer.
+"""
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -59,8 +51,8 @@ def _heeler(
     del version  # answered by its callback
 
 
-def application() -> typer.Typer:
-    """Return the command line as one object; the documentation is generated from it."""
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the command line as one object, with these commands; the documentation is generated from it."""
     app = typer.Typer(
         name="heeler",
         add_completion=False,
@@ -69,7 +61,9 @@ def application() -> typer.Typer:
         context_settings=_SETTINGS,
     )
     app.callback()(_heeler)
-    for name, command in COMMANDS.items():
+    for name in names:
+        module, _, function = COMMANDS[name].partition(":")
+        command = getattr(import_module(f"heeler.cli.{module}"), function)
         app.command(name, context_settings=_SETTINGS)(command)
     return app
 
@@ -107,7 +101,9 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] == "help":
         arguments = [*arguments[1:2], "--help"]
-    command = typer.main.get_command(application())
+    # The first word is a command in every line that is right; only a wrong one needs them all, to say what was meant.
+    names = arguments[:1] if arguments[0] in COMMANDS else COMMANDS
+    command = typer.main.get_command(application(names))
     try:
         # Not its `main`, which answers a closed pipe with an exit code of its own.
         with command.make_context("heeler", list(arguments)) as context:
