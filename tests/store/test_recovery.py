@@ -276,13 +276,33 @@ def test_a_damaged_catalog_is_set_aside_and_kept(lake: Lake, feed: "Feed", damag
         data[4096 * 3 : 4096 * 5] = b"\xa5" * 8192
     file.write_bytes(data)
     again = Lake(lake.folder)
-    (aside,) = lake.folder.glob("catalog.sqlite.damaged-*")
+    aside = lake.folder / "catalog.sqlite.damaged-1"
     assert aside.read_bytes() == bytes(data)
     assert "is damaged" in again.recovered[0]
     assert str(aside) in again.recovered[-1]
     feed.check(lake.folder)
     again.close()
     assert Lake(lake.folder).recovered == ()
+
+
+def test_the_log_of_a_damaged_catalog_is_set_aside_with_it(lake: Lake, feed: "Feed") -> None:
+    """SQLite would take it for the log of the new catalog, and write its pages into it."""
+    feed.tick(lake, 40, 40)
+    copy_catalog(lake, feed.now_us)
+    lake.close()
+    again = Lake(lake.folder)
+    feed.tick(again, 40, 40)
+    log = (lake.folder / "catalog.sqlite-wal").read_bytes()
+    again.close()
+    (lake.folder / "catalog.sqlite").write_bytes(b"?" * 50_000)
+    (lake.folder / "catalog.sqlite-wal").write_bytes(log)
+    third = Lake(lake.folder)
+    assert "is damaged" in third.recovered[0]
+    feed.check(lake.folder)
+    feed.tick(third, 40, 40)
+    feed.check(lake.folder)
+    assert (lake.folder / "catalog.sqlite.damaged-1").read_bytes() == b"?" * 50_000
+    assert (lake.folder / "catalog.sqlite.damaged-1-wal").read_bytes() == log
 
 
 def test_a_damaged_copy_is_passed_over(lake: Lake, feed: "Feed") -> None:

@@ -92,10 +92,11 @@ def _recover(folder: Path, at_step: Callable[[str], None]) -> tuple[str, ...]:
 def damage_of_catalog(file: Path) -> str:
     """Return what is wrong with a catalog as half a sentence, empty for one that is whole.
 
-    Only damage counts: a catalog that cannot be opened for another reason is left to who opens it.
+    Only damage counts: a catalog that cannot be opened for another reason is left to who opens it. Nothing is written,
+    not even what its log holds: a damaged one is kept as it was found.
     """
     try:
-        with closing(sqlite3.connect(file, isolation_level=None)) as catalog:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as catalog:
             found = str(catalog.execute("pragma quick_check(1)").fetchone()[0])
             if found == "ok" and catalog.execute("pragma user_version").fetchone()[0] == 0:
                 return "it is empty"
