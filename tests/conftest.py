@@ -1,5 +1,6 @@
 """What all tests share: hypothesis without chance or stop-watch, and a word on sample data if it is missing."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ settings.register_profile("heeler", derandomize=True, deadline=None, max_example
 settings.load_profile("heeler")
 
 SHARED_SAMPLES = Path(__file__).parents[2] / "shared" / "data"
+
+
+for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # Whoever runs the tests in the background may have them ignore signals, and every command they start would too.
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
