@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from heeler.errors import EnvironmentFailed
-from heeler.formats import Format
+from heeler.formats import Format, members_of
 from heeler.model import Position
 from heeler.store import Batch, Tick
 from heeler.store.catalog import FILE as CATALOG_FILE
@@ -36,6 +36,8 @@ class Completed:
     rows: pl.DataFrame
     counted: Mapping[str, pl.DataFrame]
     counted_unfinished: Mapping[str, pl.DataFrame]
+    formats: Mapping[int, Format]
+    """By their ids, the formats of the rows: the members of the batch's format."""
 
 
 class Lake:
@@ -68,6 +70,7 @@ class Lake:
         }
         self._new_formats: dict[int, FormatKey] = {}
         self._line_times: dict[int, int | None] = {}
+        self._record_heads: dict[int, int] = {}
 
     def close(self) -> None:
         """Let go of the lake. May be called more than once."""
@@ -81,22 +84,23 @@ class Lake:
 
     def complete(self, batch: Batch) -> Completed:
         """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
-        rows = completed(batch, self._formats[_key(batch.format)])
+        members = {self._formats[_key(member)]: member for member in members_of(batch.format)}
+        rows = completed(batch, list(members))
         if not batch.unfinished_bytes:
-            return Completed(batch, rows, counted(batch, batch.records), {})
+            return Completed(batch, rows, counted(batch, batch.records), {}, members)
         finished, unfinished = batch.records.head(-1), batch.records.tail(1)
-        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished))
+        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished), members)
 
     def register(self, known: Format) -> int:
-        """Return the id of a format; a changed definition gets a new one.
+        """Return the id of a format; a changed definition gets a new one. One that has members gives each an id.
 
         The definition is stored for ever, with the first tick that is committed after this.
         """
-        key = _key(known)
-        if key not in self._formats:
-            self._formats[key] = max(self._formats.values(), default=0) + 1
-            self._new_formats[self._formats[key]] = key
-        return self._formats[key]
+        for key in map(_key, members_of(known)):
+            if key not in self._formats:
+                self._formats[key] = max(self._formats.values(), default=0) + 1
+                self._new_formats[self._formats[key]] = key
+        return self._formats[_key(members_of(known)[0])]
 
     def commit(self, tick: Tick, completed_batches: Sequence[Completed] | None = None) -> None:
         """Store a tick: all of it, durably, or nothing.
@@ -118,7 +122,7 @@ class Lake:
     def _commit(self, tick: Tick, ready: Sequence[Completed]) -> None:
         self.at_step("commit begins")
         number = self._last_tick() + 1
-        plan = Plan(self.catalog, ready, self._line_time_of)
+        plan = Plan(self.catalog, ready, self._line_time_of, self._record_heads)
         metadata = plan.metadata(number, self._formats)
         written: dict[int, WrittenSegment] = {}
         for index, part in enumerate(plan.parts):
@@ -153,6 +157,7 @@ class Lake:
             self.at_step("transaction ends")
         self._new_formats.clear()
         self._line_times |= plan.line_times
+        self._record_heads |= plan.record_heads
         self.at_step("commit ended")
 
     def _line_time_of(self, stream: int) -> int | None:
