@@ -11,6 +11,7 @@ from typing import Final
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from heeler.formats import severity
 from heeler.formats.structured import Named
@@ -19,6 +20,12 @@ from heeler.formats.timestamps import Receipt
 _ENGINES = threading.local()
 _INNER_MESSAGE: Final = ("msg", "message")
 _INNER_SEVERITY: Final = ("level", "severity", "lvl", "levelname", "log.level")
+
+
+_FEW_NAMES: Final = 16
+"""More names than this are first looked for among all keys of the lines, because each costs a little for each line."""
+
+_VALID: Final = "case when json_valid(line) then line end"
 
 
 class Json(Named):
@@ -67,25 +74,38 @@ def objects(text: pl.Series, names: Sequence[str]) -> tuple[pl.Series, dict[str,
 
     Of a key that is given twice the first counts. A field that is an object or a list is its JSON text.
     """
-    paths = [path for name in names for path in _paths(name)]
-    chosen = ", ".join(f"found[{number}] as c{number}" for number in range(1, len(paths) + 1))
+    texts = pl.DataFrame({"line": text}).to_arrow()
+    if len(names) > _FEW_NAMES:
+        here = _asked(texts, f"select distinct unnest(json_keys({_VALID})) as key from texts")["key"]
+        first = set(here.to_list())
+        asked = [name for name in names if name in first or name.partition(".")[0] in first]
+    else:
+        asked = list(names)
+    paths = [path for name in asked for path in _paths(name)]
     found = f"json_extract_string(line, {_literal(paths)})" if paths else "[]::varchar[]"
-    sql = (
-        f"select found is not null as fits{', ' + chosen if chosen else ''} from (select case when "  # noqa: S608 - literals
-        f"ltrim(line, ' \t\r')[1] = '{{' and json_valid(line) then {found} end as found from texts)"
+    chosen = "".join(f", found[{number}] as c{number}" for number in range(1, len(paths) + 1))
+    read = _asked(
+        texts,
+        f"select found is not null as fits{chosen} from (select case when json_valid(line) then {found} end as found from texts)",
     )
-    table = pl.DataFrame({"line": text}).to_arrow()
-    answer = _engine().from_arrow(table).query("texts", sql)
-    read = pl.DataFrame(answer.to_arrow_table()) if answer is not None else pl.DataFrame()
-    fields, column = {}, 1
-    for name in names:
+    begins = text.str.starts_with("{")
+    fits = read["fits"] & (begins if begins.all() else text.str.contains(r"^\s*\{")).fill_null(value=False)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
+    fields, column = dict.fromkeys(names, nothing), 1
+    for name in asked:
         ways = [f"c{column + way}" for way in range(len(_paths(name)))]
-        fields[name] = read.select(pl.coalesce(ways)).to_series().alias(name)
+        fields[name] = read.select(pl.coalesce(ways)).to_series() if len(ways) > 1 else read[ways[0]]
         column += len(ways)
-    return read["fits"], fields
+    return fits, fields
+
+
+def _asked(texts: pa.Table, sql: str) -> pl.DataFrame:
+    answer = _engine().from_arrow(texts).query("texts", sql)
+    return pl.DataFrame(answer.to_arrow_table()) if answer is not None else pl.DataFrame()
 
 
 def _paths(name: str) -> list[str]:
+    """Return where a field is found: under its name as it is written, then by the path that it is."""
     whole = '$."' + name + '"'
     return [whole, "$." + ".".join(f'"{part}"' for part in name.split("."))] if "." in name else [whole]
 

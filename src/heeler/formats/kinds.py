@@ -285,7 +285,7 @@ class StructuredData(Kind):
     given twice the last one counts there.
     """
 
-    pattern = r'(?:-|(?:\[[!#-<>-\\^-~]{1,32}(?: +[!#-<>-\\^-~]{1,32}="(?:[^"\\]|\\.)*")* *\])+)'
+    pattern = r'(?:-|(?:\[[!#-<>-\\^-~]+(?: +[!#-<>-\\^-~]+="(?:[^"\\]|\\.)*")* *\])+)'
 
     def __init__(self, _: str = "") -> None:
         super().__init__({"@structured_data": pl.String})

@@ -44,8 +44,9 @@ def times(family: str, stamps: pl.Series, receipt: Receipt | None) -> pl.DataFra
 
     Without a ``receipt`` stamps that leave out a year or a date have no time.
     """
-    # Many lines carry the same text as the one before, so each run is read once.
-    runs = stamps.rle().struct.unnest()
+    whole, micros = _without_fractions(stamps) if family in _FRACTION_APART else (stamps, None)
+    # Many lines carry the same text but for a fraction, so each run is read once.
+    runs = whole.rle().struct.unnest()
     parts = _parts(family, runs["value"])
     if "E" in parts.columns:
         read = parts.select(time_us=_since_epoch(), zone=pl.lit(None, pl.Int16))
@@ -58,16 +59,39 @@ def times(family: str, stamps: pl.Series, receipt: Receipt | None) -> pl.DataFra
         east_s = pl.col("zone").cast(pl.Int64).fill_null(0) * 60
         seconds = pl.col("days") * DAY_S + pl.col("second_of_day") - east_s
         read = parts.select(time_us=seconds * 1_000_000 + pl.col("f"), zone="zone")
+    if runs.height < len(stamps):
+        read = read[pl.select(pl.int_range(runs.height).repeat_by(runs["len"]).explode()).to_series()]
+    if micros is not None:
+        read = read.with_columns(time_us=pl.col("time_us") + micros)
     latest_us = receipt.received_us + DAY_US if receipt else 1 << 62
     possible = pl.col("time_us").is_between(DAY_US, latest_us)
-    read = read.select(
+    return read.select(
         time=pl.when(possible).then("time_us").cast(pl.Datetime("us")),
         zone=pl.when(possible).then("zone"),
-        absurd=~possible.fill_null(value=False) & runs["value"].is_not_null(),
+        absurd=~possible.fill_null(value=False) & stamps.is_not_null(),
     )
-    if runs.height == len(stamps):
-        return read
-    return read[pl.select(pl.int_range(runs.height).repeat_by(runs["len"]).explode()).to_series()]
+
+
+_FRACTION_APART: Final = frozenset(("iso", "rfc5424", "slash", "clf", "bsd", "ctime", "klog", "clock", "w3c", "day_month"))
+"""Families in which the first point or comma begins a fraction."""
+
+
+def _without_fractions(stamps: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    """Take the fractions out of stamps: return the stamps without them, and microseconds, null for what is no fraction."""
+    first = stamps.drop_nulls().head(1).to_list()
+    sign = "," if first and "," in first[0] else "."
+    if not stamps.str.contains(sign, literal=True).any():
+        return stamps, None
+    cut = pl.DataFrame({"stamp": stamps}).select(pl.col("stamp").str.splitn(sign, 2).struct.rename_fields(["head", "rest"]))
+    cut = cut.unnest("stamp").with_columns(tail=pl.col("rest").str.strip_chars_start("0123456789"))
+    digits = pl.col("rest").str.strip_suffix(pl.col("tail"))
+    length = digits.str.len_bytes()
+    micros = digits.str.head(6).str.pad_end(6, "0").cast(pl.Int64, strict=False)
+    cut = cut.select(
+        whole=pl.concat_str("head", pl.col("tail").fill_null("")),
+        micros=pl.when(pl.col("rest").is_null()).then(0).when(length.is_between(1, 9)).then(micros),
+    )
+    return cut["whole"], cut["micros"]
 
 
 def _parts(family: str, stamps: pl.Series) -> pl.DataFrame:
