@@ -92,7 +92,7 @@ class Named:
         seen = stripped(text)
         fits, frame = self.read(seen, wanted, receipt)
         continues = ~fits & seen.str.contains(self._continues)
-        if wanted.issuperset(self.columns):
+        if "attributes" in wanted:
             frame = frame.with_columns(
                 attributes=pl.DataFrame({"l": text, "f": fits}).select(pl.when("f").then("l")).to_series()
             )

@@ -72,17 +72,21 @@ def times(family: str, stamps: pl.Series, receipt: Receipt | None) -> pl.DataFra
     )
 
 
-_FRACTION_APART: Final = frozenset(("iso", "rfc5424", "slash", "clf", "bsd", "ctime", "klog", "clock", "w3c", "day_month"))
+_FRACTION_APART: Final = frozenset(
+    ("iso", "rfc5424", "slash", "clf", "bsd", "ctime", "klog", "clock", "w3c", "day_month")
+)
 """Families in which the first point or comma begins a fraction."""
 
 
 def _without_fractions(stamps: pl.Series) -> tuple[pl.Series, pl.Series | None]:
-    """Take the fractions out of stamps: return the stamps without them, and microseconds, null for what is no fraction."""
+    """Take the fractions out of stamps: return those without them, and microseconds, null for what is no fraction."""
     first = stamps.drop_nulls().head(1).to_list()
     sign = "," if first and "," in first[0] else "."
     if not stamps.str.contains(sign, literal=True).any():
         return stamps, None
-    cut = pl.DataFrame({"stamp": stamps}).select(pl.col("stamp").str.splitn(sign, 2).struct.rename_fields(["head", "rest"]))
+    cut = pl.DataFrame({"stamp": stamps}).select(
+        pl.col("stamp").str.splitn(sign, 2).struct.rename_fields(["head", "rest"])
+    )
     cut = cut.unnest("stamp").with_columns(tail=pl.col("rest").str.strip_chars_start("0123456789"))
     digits = pl.col("rest").str.strip_suffix(pl.col("tail"))
     length = digits.str.len_bytes()
