@@ -111,10 +111,11 @@ def main() -> None:
         if known.name != kind:
             raise SystemExit(f"{kind} was taken for {known.name}; {kind} is {FORMATS[kind].text}")
         frame = known.parse(parts[0], None, RECEIPT)
-        if b"".join(render(known, frame).to_list()) != parts[0].data:
+        lines: list[bytes] = render(known, frame).to_list()
+        if b"".join(lines) != parts[0].data:
             raise SystemExit(f"{kind} did not render to what it was")
         cpu_s, clock_s = min(measured(known, parts) for _ in range(3))
-        kept = frame["raw"].is_not_null().mean()
+        kept = frame["raw"].is_not_null().sum() / frame.height
         print(f"{kind:<12}{asked.lines / cpu_s * 2:>14,.0f}{asked.lines / clock_s:>14,.0f}{goal:>12,}{kept:>9.2%}")
 
 
