@@ -115,7 +115,7 @@ def test_fields_are_what_pythons_reader_says(lines: list[dict[str, Any]]) -> Non
         ('msg="a\\nb\\\\" level=warn', 13, "a\nb\\"),
         ('msg="unicode \\u00e9" level=warn', 13, "unicode é"),
         ("level=info msg= x", 9, ""),
-        ("level=info msg", 9, None),
+        ("level=info k=v msg", 9, None),
         ("level=info level=error msg=first msg=second", 9, "first"),
         ("msg=ünï level=info", 9, "ünï"),
     ],
@@ -125,7 +125,7 @@ def test_a_line_of_logfmt_is_its_pairs(line: str, level: int, message: str | Non
     assert (row["severity"], row["message"] or None, row["attributes"]) == (level, message or None, line)
 
 
-@pytest.mark.parametrize("line", ["just words", 'a="b', "=x", '"a"=b', "", "{}", 'a=b"c'])
+@pytest.mark.parametrize("line", ["just words", "a=b and more", 'a="b', "=x", '"a"=b', "", "{}", 'a=b"c'])
 def test_what_is_no_logfmt_does_not_parse(line: str) -> None:
     (row,) = read("logfmt", line)
     assert row["raw"] == line.encode()
