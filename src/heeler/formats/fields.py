@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,21 @@ from heeler.formats.section import sections
 
 Columns = dict[str, pl.Series]
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
+
+EXACT = "raw"
+"""What is wanted where it matters whether the columns render back to the text: for `raw`, which is kept where not."""
+
+
+class Reading(NamedTuple):
+    """What a field holds, which rows really have one, and where `Field.render` gives back the very same text.
+
+    ``exact`` is None where it always does. It is meaningful only for rows that are ``valid``, and only where
+    `EXACT` was wanted.
+    """
+
+    columns: Columns
+    valid: Flags
+    exact: Flags | None = None
 
 
 class Field(ABC):
@@ -42,11 +58,8 @@ class Field(ABC):
     @abstractmethod
     def read(
         self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
-        """Read the field of every ``valid`` row; return its columns and which rows still are valid.
-
-        Columns that are not ``wanted`` may be left out.
-        """
+    ) -> Reading:
+        """Read the field of every ``valid`` row. Columns that are not ``wanted`` may be left out."""
 
     @abstractmethod
     def render(self) -> pl.Expr:
@@ -69,10 +82,10 @@ class Text(Field):
 
     def read(
         self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    ) -> Reading:
         """See `Field.read`."""
         del wanted
-        return {self.column: scan.text(start, end, None if valid.all() else valid)}, valid
+        return Reading({self.column: scan.text(start, end, None if valid.all() else valid)}, valid)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -107,7 +120,7 @@ class Request(Field):
 
     def read(
         self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    ) -> Reading:
         """See `Field.read`. A protocol is ``HTTP/`` and up to three more characters."""
         first = scan.first_of(b" ", start, np.minimum(start + _LONGEST_METHOD, end))
         long, short = np.maximum(end - 9, 0), np.maximum(end - 7, 0)
@@ -131,7 +144,7 @@ class Request(Field):
                 columns["path"] = scan.text(begin, stop, None if all_valid else valid)
             if "section" in wanted:
                 columns["section"] = self._section(scan, begin, stop, whole, valid)
-        return columns, valid
+        return Reading(columns, valid)
 
     @staticmethod
     def _section(scan: Scanner, start: Offsets, end: Offsets, whole: Flags, valid: Flags) -> pl.Series:
@@ -177,9 +190,9 @@ class Time(Field):
 
     def read(
         self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    ) -> Reading:
         """See `Field.read`. Lines of one second carry the same text, so only the first of each run is looked at."""
-        del end, wanted
+        del end
         changed = np.zeros(len(start), np.bool_)
         changed[:1] = True
         for at in (0, len(self._layout) - 16):  # twice sixteen bytes cover every layout
@@ -188,12 +201,19 @@ class Time(Field):
         heads = np.flatnonzero(changed)
         time_us, zone, good = self._values(scan, start[heads])
         runs = np.diff(heads, append=len(start))
+        exact = np.repeat(self._is_exact(scan, start[heads], time_us, zone), runs) if EXACT in wanted else None
         valid = valid & np.repeat(good, runs)
         frame = pl.DataFrame({"time": np.repeat(time_us, runs), "zone": np.repeat(zone, runs), "valid": valid})
         frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
         if not valid.all():
             frame = frame.with_columns(pl.when("valid").then(pl.col("time", "zone")))
-        return {"time": frame["time"], "zone": frame["zone"]}, valid
+        return Reading({"time": frame["time"], "zone": frame["zone"]}, valid, exact)
+
+    def _is_exact(self, scan: Scanner, start: Offsets, time_us: NDArray[np.int64], zone: NDArray[np.int16]) -> Flags:
+        """Tell which times are written as they stand there: ``-0000`` is not, nor a 60th second."""
+        frame = pl.DataFrame({"time": time_us, "zone": zone, "text": scan.text(start, start + len(self._layout))})
+        frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
+        return frame.select(self.render() == pl.col("text")).to_series().to_numpy()
 
     def _values(self, scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags]:
         text = scan.octets[
@@ -251,11 +271,11 @@ class Status(Field):
 
     def read(
         self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    ) -> Reading:
         """See `Field.read`."""
         del wanted
         value, good = scan.number(start, end - start, valid)
-        return {"status": _integers(value, good, pl.UInt16)}, good
+        return Reading({"status": _integers(value, good, pl.UInt16)}, good)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -273,12 +293,13 @@ class Number(Field):
 
     def read(
         self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    ) -> Reading:
         """See `Field.read`."""
         del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
         value, good = scan.number(start, end - start, valid & ~dash & (end - start <= self._digits))
-        return {self.column: _integers(value * np.uint64(self.scale), good, self.dtype)}, good | dash
+        column = _integers(value * np.uint64(self.scale), good, self.dtype)
+        return Reading({self.column: column}, good | dash, dash | ~scan.leads_with_zero(start, end))
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -293,7 +314,7 @@ class Seconds(Field):
 
     def read(
         self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    ) -> Reading:
         """See `Field.read`."""
         del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
@@ -302,7 +323,8 @@ class Seconds(Field):
         whole, good = scan.number(start, point - start, has_point)
         thousandths, good = scan.number(point + 1, np.full(len(start), 3), good)
         micros = (whole * np.uint64(1000) + thousandths) * np.uint64(1000)
-        return {"duration": _integers(micros, good, pl.Duration("us"))}, good | dash
+        column = _integers(micros, good, pl.Duration("us"))
+        return Reading({"duration": column}, good | dash, dash | ~scan.leads_with_zero(start, point))
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""

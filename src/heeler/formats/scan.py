@@ -95,6 +95,11 @@ class Scanner:
             good &= good_rest | ~long
         return value, valid & good
 
+    def leads_with_zero(self, start: Offsets, end: Offsets) -> Flags:
+        """Tell which texts begin with a zero that a number written in decimals would not have: ``007``, not ``0``."""
+        zero: Flags = (self.octets[np.minimum(start, self._limit)] == ord("0")) & (end - start > 1)
+        return zero
+
     def text(
         self,
         start: Offsets,
