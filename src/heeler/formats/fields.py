@@ -203,16 +203,14 @@ class Time(Field):
         runs = np.diff(heads, append=len(start))
         exact = np.repeat(self._is_exact(scan, start[heads], time_us, zone), runs) if EXACT in wanted else None
         valid = valid & np.repeat(good, runs)
-        frame = pl.DataFrame({"time": np.repeat(time_us, runs), "zone": np.repeat(zone, runs), "valid": valid})
-        frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
-        if not valid.all():
-            frame = frame.with_columns(pl.when("valid").then(pl.col("time", "zone")))
-        return Reading({"time": frame["time"], "zone": frame["zone"]}, valid, exact)
+        time = _integers(np.repeat(time_us, runs), valid, pl.Datetime("us"))
+        zones = _integers(np.repeat(zone, runs), valid, pl.Int16)
+        return Reading({"time": time, "zone": zones}, valid, exact)
 
     def _is_exact(self, scan: Scanner, start: Offsets, time_us: NDArray[np.int64], zone: NDArray[np.int16]) -> Flags:
         """Tell which times are written as they stand there: ``-0000`` is not, nor a 60th second."""
-        frame = pl.DataFrame({"time": time_us, "zone": zone, "text": scan.text(start, start + len(self._layout))})
-        frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
+        time = pl.Series(time_us).cast(pl.Datetime("us"))
+        frame = pl.DataFrame({"time": time, "zone": zone, "text": scan.text(start, start + len(self._layout))})
         return frame.select(self.render() == pl.col("text")).to_series().to_numpy()
 
     def _values(self, scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags]:
@@ -333,11 +331,11 @@ class Seconds(Field):
         return text.fill_null("-")
 
 
-def _integers(value: NDArray[np.uint64], valid: Flags, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+def _integers(value: NDArray[np.uint64 | np.int64 | np.int16], valid: Flags, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
     numbers = pl.Series(value)
     if not valid.all():
         numbers = pl.select(pl.when(pl.lit(pl.Series(valid))).then(pl.lit(numbers))).to_series()
-    if dtype in (pl.Duration, pl.Datetime):
+    if dtype in (pl.Duration, pl.Datetime):  # which are not made of UInt64
         numbers = numbers.cast(pl.Int64)
     return numbers.cast(dtype)
 
