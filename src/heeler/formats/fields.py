@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from heeler.formats.lines import Offsets
 from heeler.formats.scan import Flags, Scanner
 from heeler.formats.section import sections
+from heeler.runs import runs_of
 
 Columns = dict[str, pl.Series]
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
@@ -56,9 +57,7 @@ class Field(ABC):
         self.width = width
 
     @abstractmethod
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> Reading:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """Read the field of every ``valid`` row. Columns that are not ``wanted`` may be left out."""
 
     @abstractmethod
@@ -80,9 +79,7 @@ class Text(Field):
         super().__init__({column: pl.String}, _QUOTED if quotes else _UP_TO_STOP, ".*?")
         self.column = column
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> Reading:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
         return Reading({self.column: scan.text(start, end, None if valid.all() else valid)}, valid)
@@ -118,9 +115,7 @@ class Request(Field):
         super().__init__(columns, _QUOTED if quotes else _UP_TO_STOP, ".*?")
         self.offers.add("section")
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> Reading:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`. A protocol is ``HTTP/`` and up to three more characters."""
         first = scan.first_of(b" ", start, np.minimum(start + _LONGEST_METHOD, end))
         long, short = np.maximum(end - 9, 0), np.maximum(end - 7, 0)
@@ -188,19 +183,13 @@ class Time(Field):
         if "T" in layout:
             self._literals.append((layout.index("T"), "T"))
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> Reading:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`. Lines of one second carry the same text, so only the first of each run is looked at."""
         del end
-        changed = np.zeros(len(start), np.bool_)
-        changed[:1] = True
-        for at in (0, len(self._layout) - 16):  # twice sixteen bytes cover every layout
-            part = scan.load(start + at).view(np.uint64)
-            changed[1:] |= (part[1:, 0] != part[:-1, 0]) | (part[1:, 1] != part[:-1, 1])
-        heads = np.flatnonzero(changed)
+        # Twice sixteen bytes cover every layout.
+        loaded = [scan.load(start + at).view(np.uint64) for at in (0, len(self._layout) - 16)]
+        heads, runs = runs_of(*(half for part in loaded for half in part.T))
         time_us, zone, good = self._values(scan, start[heads])
-        runs = np.diff(heads, append=len(start))
         exact = np.repeat(self._is_exact(scan, start[heads], time_us, zone), runs) if EXACT in wanted else None
         valid = valid & np.repeat(good, runs)
         time = _integers(np.repeat(time_us, runs), valid, pl.Datetime("us"))
@@ -267,9 +256,7 @@ class Status(Field):
     def __init__(self) -> None:
         super().__init__({"status": pl.UInt16}, "[0-9]{3}", width=3)
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> Reading:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
         value, good = scan.number(start, end - start, valid)
@@ -289,9 +276,7 @@ class Number(Field):
         super().__init__({column: dtype}, f"[0-9]{{1,{self._digits}}}|-")
         self.column, self.dtype, self.scale = column, dtype, scale
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> Reading:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
@@ -310,9 +295,7 @@ class Seconds(Field):
     def __init__(self) -> None:
         super().__init__({"duration": pl.Duration("us")}, "[0-9]{1,9}[.][0-9]{3}|-")
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> Reading:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
@@ -331,7 +314,9 @@ class Seconds(Field):
         return text.fill_null("-")
 
 
-def _integers(value: NDArray[np.uint64 | np.int64 | np.int16], valid: Flags, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+def _integers(
+    value: NDArray[np.uint64 | np.int64 | np.int16], valid: Flags, dtype: pl.DataType | type[pl.DataType]
+) -> pl.Series:
     numbers = pl.Series(value)
     if not valid.all():
         numbers = pl.select(pl.when(pl.lit(pl.Series(valid))).then(pl.lit(numbers))).to_series()

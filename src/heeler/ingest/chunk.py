@@ -59,7 +59,7 @@ class Destination:
         done = self.lake.complete(batch)
         # What was parsed is in the rows now; it need not be in memory twice until the tick is committed.
         lean = replace(done, batch=replace(batch, records=records.clear()))
-        times = records.select(COLUMNS) if counts and "time" in records.columns else None
+        times = records.filter("parsed").select(COLUMNS) if counts and "time" in records.columns else None
         return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
 
     def _records(self, lines: Lines, *, counts: bool) -> pl.DataFrame:

@@ -1,9 +1,8 @@
 """Hits in a sliding window of whole seconds, by event time, in memory that depends on the window alone."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from heeler.runs import Integers, runs_of
 
 
 class HitWindow:
@@ -23,10 +22,8 @@ class HitWindow:
 
     def add(self, stamped_s: Integers, clock_s: Integers) -> None:
         """Count lines stamped ``stamped_s``, read when the clock stood at ``clock_s`` (the same shape, rising)."""
-        # Lines of one second come in runs; sorting each of them by itself took most of the time.
-        changed = (stamped_s[1:] != stamped_s[:-1]) | (clock_s[1:] != clock_s[:-1])
-        heads = np.concatenate(([0], np.flatnonzero(changed) + 1)) if len(stamped_s) else np.empty(0, np.int64)
-        lines = np.diff(heads, append=len(stamped_s))
+        # Sorting each line by itself took most of the time.
+        heads, lines = runs_of(stamped_s, clock_s)
         stamped_s, clock_s = stamped_s[heads], clock_s[heads]
         leaves_s = stamped_s + self.window_s
         counts = leaves_s > clock_s

@@ -1,10 +1,13 @@
 """Turning what a format gave into the rows of a table, and into what is counted of them."""
 
+import numpy as np
 import polars as pl
 
 from heeler.formats.section import sections
+from heeler.runs import runs_of
 from heeler.store import Batch
 from heeler.store.schema import FROM_LINE, FROM_LINE_BEFORE, FROM_RECEIVED, HITS, RECORD_TABLES, ROLLUP, Schema
+from heeler.units import SECOND_US
 
 MOST_SECTIONS = 1000
 """Sections counted by name per group and bucket; a site under attack has millions, which become `OTHER`."""
@@ -19,27 +22,26 @@ def completed(batch: Batch, format_id: int) -> pl.DataFrame:
     in this batch.
     """
     schema = RECORD_TABLES[batch.format.table]
-    given = batch.records
-    time = pl.col("time") if "time" in given.columns else pl.lit(None, pl.Datetime("us"))
-    constants = {
-        "received": pl.lit(batch.received_us).cast(pl.Datetime("us")),
+    given = batch.records.columns
+    time = pl.col("time") if "time" in given else pl.lit(None, pl.Datetime("us"))
+    filled = time.forward_fill()
+    made = {
+        "time": filled,
+        "time_from": pl.when(time.is_not_null())
+        .then(FROM_LINE)
+        .when(filled.is_not_null())
+        .then(FROM_LINE_BEFORE)
+        .otherwise(FROM_RECEIVED),
+        "received": pl.lit(batch.received_us),
         "log_group": pl.lit(batch.group),
         "log_stream": pl.lit(batch.stream),
-        "format": pl.lit(format_id, pl.Int32),
+        "format": pl.lit(format_id),
     }
-    own = [pl.col(name) for name in schema if name in given.columns and name not in constants and name != "time"]
-    derived = [
-        time.forward_fill().alias("time"),
-        pl.when(time.is_not_null())
-        .then(pl.lit(FROM_LINE, pl.UInt8))
-        .when(time.forward_fill().is_not_null())
-        .then(pl.lit(FROM_LINE_BEFORE, pl.UInt8))
-        .otherwise(pl.lit(FROM_RECEIVED, pl.UInt8))
-        .alias("time_from"),
-    ]
-    rows = given.select(*derived, *own, **constants)
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
-    return rows.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    # One select: each costs as much as a few thousand rows do.
+    return batch.records.select(
+        made.get(name, pl.col(name) if name in given else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
+    )
 
 
 def numbered(rows: pl.DataFrame, seqs: tuple[int, int], before_us: int | None) -> pl.DataFrame:
@@ -79,8 +81,12 @@ def counted(batch: Batch, records: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 def hits_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
     """Return parsed requests per second, as rows of the table ``hits``."""
-    counted = records.lazy().filter("parsed").group_by(pl.col("time").dt.truncate("1s")).agg(hits=pl.len())
-    return counted.with_columns(log_group=pl.lit(group)).select(_typed(HITS)).collect()
+    seconds = records["time"].to_physical().to_numpy()[records["parsed"].to_numpy()] // SECOND_US
+    heads, lines = runs_of(seconds)
+    each, where = np.unique(seconds[heads], return_inverse=True)
+    hits = np.bincount(where, lines, len(each)).astype(np.int64)
+    counted = pl.DataFrame({"time": each * SECOND_US, "hits": hits})
+    return counted.select(_typed({"time": HITS["time"]}), log_group=pl.lit(group), hits="hits")
 
 
 def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
@@ -102,7 +108,8 @@ def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
         .group_by(*(key.alias(name) for name, key in keys.items()))
         .agg(hits=pl.len(), bytes=pl.col("bytes").sum())
     )
-    return capped(counted.with_columns(log_group=pl.lit(group)).select(_typed(ROLLUP)).collect())
+    rollup = counted.with_columns(log_group=pl.lit(group)).select(_typed(ROLLUP)).collect()
+    return rollup if rollup.height <= MOST_SECTIONS else capped(rollup)
 
 
 def capped(rollup: pl.DataFrame) -> pl.DataFrame:

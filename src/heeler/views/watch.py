@@ -16,8 +16,8 @@ from heeler.ingest.watched import WatchStore
 from heeler.model import Chunk
 from heeler.pipeline import parsed
 from heeler.rules.alert import HighTraffic
-from heeler.rules.event_time import SECOND_US
 from heeler.store import AlertRow
+from heeler.units import SECOND_US
 from heeler.views.escape import printable
 from heeler.views.invalid import InvalidLines
 from heeler.views.merge import Merge
