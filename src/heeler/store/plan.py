@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 FEWEST_SEGMENT_ROWS = 2_000
 """Fewer rows of a table than this go into the catalog as a blob, and become a segment in upkeep."""
 
+MOST_BLOB_BYTES = 1 << 20
+"""Lines of more bytes than this become a segment however few they are: the catalog would write them twice, and stay
+large for a while after they have left it."""
+
 FEWEST_ROLLUP_ROWS = 50_000
 """The same for what is counted: a file of its own for each tick would cost more than it holds."""
 
@@ -50,12 +54,13 @@ class Part:
     unfinished: str | None = None
     unfinished_bytes: int | None = None
     received_us: tuple[int, int] | None = None  # of what was counted, which has no column for it
+    bytes: int = 0  # of the lines, where the rows are records
 
     @property
     def is_large(self) -> bool:
         """Whether the rows become a segment at once."""
         fewest = FEWEST_SEGMENT_ROWS if self.table in RECORD_TABLES else FEWEST_ROLLUP_ROWS
-        return self.unfinished is None and self.rows.height >= fewest
+        return self.unfinished is None and (self.rows.height >= fewest or self.bytes > MOST_BLOB_BYTES)
 
     @property
     def day(self) -> str:
@@ -114,15 +119,16 @@ class Plan:
         self._standing: list[str] = []
         self._rows: dict[str, list[pl.DataFrame]] = {}
         self._extents: dict[str, list[Extent]] = {}
+        self._bytes: dict[str, int] = {}
         for one in ready:
             self._add(one)
         self.parts: list[Part] = []
         for table, frames in self._rows.items():
             frame = pl.concat(frames)
             if frame.height:
-                self.parts.append(
-                    Part(table, frame, _merged(self._extents.get(table, [])), received_us=_received(table, ready))
-                )
+                part = Part(table, frame, _merged(self._extents.get(table, [])), bytes=self._bytes.get(table, 0))
+                part.received_us = _received(table, ready)
+                self.parts.append(part)
         for last in self._unfinished.values():
             self.parts += last.parts if last else []
 
@@ -145,6 +151,8 @@ class Plan:
             self._unfinished[key] = _unfinished(stream, one, frame.tail(1))
             frame = frame.head(-1)
         self._place(batch.format.table, stream, frame, one.counted)
+        table = batch.format.table
+        self._bytes[table] = self._bytes.get(table, 0) + batch.bytes - batch.unfinished_bytes
 
     def _place(self, table: str, stream: Stream, frame: pl.DataFrame, counted: Mapping[str, pl.DataFrame]) -> None:
         """Give finished rows, and what was counted of them, their place among the parts."""
