@@ -118,6 +118,8 @@ def ticks(folder: Path, segments: int) -> None:
     path = folder / "ticks"
     with closing(Lake(path)) as lake:
         number = 0
+        for each in (known, PLAIN):
+            lake.register(each)
         for full in (False, True):
             if full:
                 while len(list((path / "segments").rglob("*.parquet"))) < segments:
@@ -127,8 +129,7 @@ def ticks(folder: Path, segments: int) -> None:
                 taken = []
                 for _ in range(200 if rows == 40 else 30):
                     one = tick(number := number + 1, rows)
-                    done = [lake.complete(batch) for batch in one.batches] if lake.register(known) else []
-                    lake.register(PLAIN)
+                    done = [lake.complete(batch) for batch in one.batches]
                     started = time.perf_counter()
                     lake.commit(one, done)
                     taken.append((time.perf_counter() - started) * 1000)
