@@ -142,6 +142,7 @@ class Plan:
         if not one.rows.height and not batch.events:
             return
         stream = self._streams.get(batch.group, batch.stream)
+        stream.source = batch.source
         self._tell(stream, batch)
         if not one.rows.height:
             return

@@ -49,6 +49,7 @@ class StreamInfo:
     last_time_us: int | None
     lines: int
     bytes: int
+    source: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ class LakeReader:
     def streams(self) -> list[StreamInfo]:
         """Return all streams, by group and name."""
         rows = self._catalog.execute(
-            "select log_stream.id, log_group.name, log_stream.name, first_time, last_time, lines, bytes "
-            "from log_stream join log_group on log_group.id = log_group order by 2, 3"
+            "select log_stream.id, log_group.name, log_stream.name, first_time, last_time, lines, bytes, "
+            "source from log_stream join log_group on log_group.id = log_group order by 2, 3"
         )
         return [StreamInfo(*row) for row in rows]
 
