@@ -20,6 +20,7 @@ from heeler.errors import TemplateError
 from heeler.formats.fields import EXACT, FIELDS, Attribute, Field, Request, Text
 from heeler.formats.lines import Lines, Offsets
 from heeler.formats.scan import Flags, Scanner
+from heeler.formats.timestamps import Receipt
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[^{}]+|[{}]")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -57,7 +58,9 @@ class Template:
         self._strict = self._pattern(strict=True)
         self._lenient = self._pattern(strict=False)
 
-    def parse(self, lines: Lines, columns: Collection[str] | None = None) -> pl.DataFrame:
+    def parse(
+        self, lines: Lines, columns: Collection[str] | None = None, receipt: Receipt | None = None
+    ) -> pl.DataFrame:
         """Read ``lines`` into a frame with one row per line, in their order. Never raises on what a line holds.
 
         The frame has the template's columns, or those of ``columns`` alone, then ``ending`` (UInt8), ``parsed``
@@ -66,6 +69,7 @@ class Template:
         byte for byte; with a choice of columns that is not looked at, and a field nobody asked for is checked for
         its place in the line only where its text cannot be wrong.
         """
+        del receipt  # a template's times say all of themselves
         wanted = set(self.columns if columns is None else columns)
         chosen = [name for name in (*self.columns, "section") if name in wanted & self.offers]
         readable = lines.readable()

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from heeler.errors import EnvironmentFailed, UsageError
 from heeler.formats import Format
-from heeler.formats.choose import PLAIN
-from heeler.formats.template import Template
+from heeler.formats.definitions import restored
 from heeler.store.schema import CATALOG, MIGRATIONS, VERSION
 
 FILE = "catalog.sqlite"
@@ -65,9 +64,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
 
 def stored_format(name: str, table: str, definition: str) -> Format:
     """Return the format that a row of the table ``format`` is. It renders its records for ever."""
-    if (name, table, definition) == (PLAIN.name, PLAIN.table, PLAIN.text):
-        return PLAIN
-    return Template(name, definition, table)
+    return restored(name, table, definition)
 
 
 @contextmanager

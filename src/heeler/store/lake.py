@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from heeler.errors import EnvironmentFailed
-from heeler.formats import Format
+from heeler.formats import Format, members_of
 from heeler.model import Position
 from heeler.store import Batch, Tick
 from heeler.store.catalog import FILE as CATALOG_FILE
@@ -37,6 +37,8 @@ class Completed:
     rows: pl.DataFrame
     counted: Mapping[str, pl.DataFrame]
     counted_unfinished: Mapping[str, pl.DataFrame]
+    formats: Mapping[int, Format]
+    """By their ids, the formats of the rows: the members of the batch's format."""
 
 
 class Lake:
@@ -69,6 +71,7 @@ class Lake:
         }
         self._new_formats: dict[int, FormatKey] = {}
         self._line_times: dict[int, int | None] = {}
+        self._record_heads: dict[int, int] = {}
 
     def close(self) -> None:
         """Let go of the lake. May be called more than once."""
@@ -82,18 +85,20 @@ class Lake:
 
     def complete(self, batch: Batch) -> Completed:
         """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
-        rows = completed(batch, self._formats[_key(batch.format)])
+        members = {self._formats[_key(member)]: member for member in members_of(batch.format)}
+        rows = completed(batch, list(members))
         if not batch.unfinished_bytes:
-            return Completed(batch, rows, counted(batch, batch.records), {})
+            return Completed(batch, rows, counted(batch, batch.records), {}, members)
         finished, unfinished = batch.records.head(-1), batch.records.tail(1)
-        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished))
+        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished), members)
 
     def register(self, known: Format) -> int:
-        """Return the id of a format; a changed definition gets a new one.
+        """Return the id of a format; a changed definition gets a new one. One that has members gives each an id.
 
         The definition is stored for ever, with the first tick that is committed after this.
         """
-        return self._register(_key(known))
+        ids = [self._register(_key(member)) for member in members_of(known)]
+        return ids[0]
 
     def _register(self, key: FormatKey) -> int:
         if key not in self._formats:
@@ -122,7 +127,7 @@ class Lake:
         self.at_step("commit begins")
         number = self._last_tick() + 1
         event_format = self._register(EVENT_FORMAT) if any(one.batch.events for one in ready) else 0
-        plan = Plan(self.catalog, ready, self._line_time_of, event_format)
+        plan = Plan(self.catalog, ready, self._line_time_of, event_format, self._record_heads)
         metadata = plan.metadata(number, self._formats)
         written: dict[int, WrittenSegment] = {}
         for index, part in enumerate(plan.parts):
@@ -157,6 +162,7 @@ class Lake:
             self.at_step("transaction ends")
         self._new_formats.clear()
         self._line_times |= plan.line_times
+        self._record_heads |= plan.record_heads
         self.at_step("commit ended")
 
     def _line_time_of(self, stream: int) -> int | None:

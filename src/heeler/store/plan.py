@@ -13,7 +13,7 @@ from heeler.formats import render
 from heeler.store import Batch
 from heeler.store.catalog import stored_format
 from heeler.store.events import EVENT_FORMAT, event_rows
-from heeler.store.records import numbered
+from heeler.store.records import by_table, joined, line_of, numbered
 from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob, to_blob
 from heeler.store.streams import Stream, Streams
@@ -102,6 +102,7 @@ class Plan:
         ready: Sequence["Completed"],
         line_time_of: Callable[[int], int | None] = lambda _: None,
         event_format: int = 0,
+        record_heads: Mapping[int, int] | None = None,
     ) -> None:
         """Work out the tick of the batches in ``ready``.
 
@@ -113,6 +114,8 @@ class Plan:
         self._event_format = event_format
         self.line_times: dict[int, int | None] = {}
         """By stream that was touched: the time that its newest line told, None where it told none."""
+        self.record_heads = {} if record_heads is None else dict(record_heads)
+        """By stream: the seq of the line that its newest record begins with, where that is known."""
         self._streams = Streams(catalog)
         self._ready = ready
         # By source and part: the line that the next batch may join, and the seq of the first piece of a long line.
@@ -151,15 +154,20 @@ class Plan:
         second = first + 1 if joins is None else stream.next_seq
         stream.next_seq = second + one.rows.height - 1
         before_us = self._time_before(stream, one)
-        frame = self._with_heads(key, batch, numbered(one.rows, (first, second), before_us))
+        numbers = numbered(one.rows, (first, second), before_us)
+        unknown = None if stream.is_new else first - 1
+        frame = self._with_heads(key, batch, joined(numbers, self.record_heads.get(stream.id, unknown)))
+        self.record_heads[stream.id] = frame["seq"][-1] if frame["head"][-1] is None else frame["head"][-1]
         stream.add(frame, batch.bytes)
         self._unfinished[key] = None
         if batch.unfinished_bytes:
             self._unfinished[key] = _unfinished(stream, one, frame.tail(1))
             frame = frame.head(-1)
-        self._place(batch.format.table, stream, frame, one.counted)
-        table = batch.format.table
-        self._bytes[table] = self._bytes.get(table, 0) + batch.bytes - batch.unfinished_bytes
+        self._remember_time(stream, frame)
+        self._count(one.counted)
+        for table, rows in by_table(one.formats, frame).items():
+            self._place(table, stream, rows)
+            self._bytes[table] = self._bytes.get(table, 0) + batch.bytes - batch.unfinished_bytes
 
     def _tell(self, stream: Stream, batch: Batch) -> None:
         """Give what happened before the rows of a batch its place; the lines and times of the stream stay."""
@@ -170,14 +178,21 @@ class Plan:
             self._extents.setdefault("log", []).append(Extent(stream, first, first + count - 1, count))
             stream.next_seq += count
 
-    def _place(self, table: str, stream: Stream, frame: pl.DataFrame, counted: Mapping[str, pl.DataFrame]) -> None:
-        """Give finished rows, and what was counted of them, their place among the parts."""
+    def _count(self, counted: Mapping[str, pl.DataFrame]) -> None:
+        """Give what was counted of finished rows its place among the parts."""
         for name, deltas in counted.items():
             self._rows.setdefault(name, []).append(deltas)
+
+    def _place(self, table: str, stream: Stream, frame: pl.DataFrame) -> None:
+        """Give finished rows of a table their place among the parts."""
         if frame.height:
             self._rows.setdefault(table, []).append(frame)
             seqs = frame["seq"]
             self._extents.setdefault(table, []).append(Extent(stream, int(seqs[0]), int(seqs[-1]), frame.height))
+
+    def _remember_time(self, stream: Stream, frame: pl.DataFrame) -> None:
+        """Take note of the time that the newest of some rows told."""
+        if frame.height:
             told = frame["time_from"][-1] != FROM_RECEIVED
             self.line_times[stream.id] = int(frame["time"].to_physical()[-1]) if told else None
 
@@ -201,10 +216,12 @@ class Plan:
         if last is None:
             return None
         name = _mark(key)
-        if not render(one.batch.format, one.rows.head(1))[0].startswith(last.line):
+        if not line_of(one.formats, one.rows).startswith(last.line):
             if last.parts:
                 line, *counts = last.parts
-                self._place(line.table, last.stream, line.rows, {part.table: part.rows for part in counts})
+                self._count({part.table: part.rows for part in counts})
+                self._place(line.table, last.stream, line.rows)
+                self._remember_time(last.stream, line.rows)
             else:
                 self._standing.append(name)
             return None
@@ -253,7 +270,7 @@ class Plan:
 
     def metadata(self, number: int, formats: Mapping[tuple[str, str, str], int]) -> dict[str, object]:
         """Return what each segment of this tick says of it, so that it can be taken in again without the catalog."""
-        used = {(one.batch.format.name, one.batch.format.table, one.batch.format.text) for one in self._ready}
+        used = {(known.name, known.table, known.text) for one in self._ready for known in one.formats.values()}
         used |= {EVENT_FORMAT} if any(one.batch.events for one in self._ready) else set()
         return {
             "version": METADATA_VERSION,
@@ -334,13 +351,14 @@ def _unfinished(stream: Stream, one: "Completed", row: pl.DataFrame) -> Unfinish
     """Keep a line that may still grow apart, with what is counted of it, so that it can be taken away again."""
     batch, seq = one.batch, int(row["seq"][0])
     name, received = _mark((batch.source, batch.part)), (batch.received_us, batch.received_us)
-    parts = [Part(batch.format.table, row, [Extent(stream, seq, seq, 1)], name, batch.unfinished_bytes)]
+    (table, line), *_ = [(table, rows) for table, rows in by_table(one.formats, row).items() if rows.height]
+    parts = [Part(table, line, [Extent(stream, seq, seq, 1)], name, batch.unfinished_bytes)]
     parts += [
-        Part(table, deltas, unfinished=name, received_us=received)
-        for table, deltas in one.counted_unfinished.items()
+        Part(counts, deltas, unfinished=name, received_us=received)
+        for counts, deltas in one.counted_unfinished.items()
         if deltas.height
     ]
-    return Unfinished(stream, seq, render(batch.format, row)[0], batch.unfinished_bytes, parts)
+    return Unfinished(stream, seq, line_of(one.formats, row), batch.unfinished_bytes, parts)
 
 
 def _received(table: str, ready: Sequence["Completed"]) -> tuple[int, int] | None:

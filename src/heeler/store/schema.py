@@ -16,7 +16,7 @@ RECORD: Schema = {
     "log_group": pl.String,
     "log_stream": pl.String,
     "seq": pl.Int64,
-    "head": pl.Int64,  # of a piece of a long line: the seq of its first piece
+    "head": pl.Int64,  # of a piece of a long line, the seq of its first piece; of a line that goes on, of its record
     "severity": pl.UInt8,  # 1-24, OpenTelemetry log data model
     "format": pl.Int32,  # id in the catalog
     "zone": pl.Int16,  # minutes east of UTC; null where the line has none

@@ -12,6 +12,7 @@ import polars as pl
 from heeler.clock import Clock
 from heeler.errors import SourceUnavailable
 from heeler.formats import Format
+from heeler.formats.choose import Formats
 from heeler.ingest.watched import WatchStore
 from heeler.model import Chunk
 from heeler.pipeline import parsed
@@ -38,7 +39,8 @@ _TICK_SECONDS = 1.0
 class WatchOptions:
     """What to watch and how.
 
-    ``format`` None means that each file's format is detected; ``screen`` that the last lines are kept for one.
+    ``format`` None means that each file's format is detected, among those that are ``known``; ``screen`` that the last
+    lines are kept for one.
     """
 
     paths: tuple[str, ...]
@@ -47,6 +49,7 @@ class WatchOptions:
     replay: bool = False
     from_start: bool = False
     format: Format | None = None
+    known: Formats | None = None
     screen: bool = False
 
 
@@ -81,6 +84,7 @@ class WatchSession:
                 path,
                 options.format,
                 clock,
+                known=options.known,
                 replay=options.replay,
                 from_start=options.from_start,
                 positions=store.positions if store else {},
