@@ -45,7 +45,8 @@ class Json(Named):
         self, text: pl.Series, wanted: AbstractSet[str], receipt: Receipt | None
     ) -> tuple[pl.Series, pl.DataFrame]:
         """See `Named.read`."""
-        fits, frame = super().read(text, wanted, receipt)
+        unpacks = self.definition.get("unpack") and "severity" in wanted
+        fits, frame = super().read(text, {*wanted, "message"} if unpacks else wanted, receipt)
         if "severity" in wanted and "severity" not in frame.columns and "severity" in self.columns:
             frame = frame.with_columns(severity=pl.lit(None, pl.UInt8))
         if self.definition.get("unpack") and "message" in frame.columns:
@@ -76,7 +77,7 @@ def objects(text: pl.Series, names: Sequence[str]) -> tuple[pl.Series, dict[str,
     """
     texts = pl.DataFrame({"line": text}).to_arrow()
     if len(names) > _FEW_NAMES:
-        here = _asked(texts, f"select distinct unnest(json_keys({_VALID})) as key from texts")["key"]
+        here = _asked(texts, f"select distinct unnest(json_keys({_VALID})) as key from texts")["key"]  # noqa: S608 - ours
         first = set(here.to_list())
         asked = [name for name in names if name in first or name.partition(".")[0] in first]
     else:
@@ -84,10 +85,11 @@ def objects(text: pl.Series, names: Sequence[str]) -> tuple[pl.Series, dict[str,
     paths = [path for name in asked for path in _paths(name)]
     found = f"json_extract_string(line, {_literal(paths)})" if paths else "[]::varchar[]"
     chosen = "".join(f", found[{number}] as c{number}" for number in range(1, len(paths) + 1))
-    read = _asked(
-        texts,
-        f"select found is not null as fits{chosen} from (select case when json_valid(line) then {found} end as found from texts)",
+    sql = (
+        f"select found is not null as fits{chosen} from (select case when json_valid(line) then {found} end as found "  # noqa: S608 - names of formats, as literals
+        "from texts)"
     )
+    read = _asked(texts, sql)
     begins = text.str.starts_with("{")
     fits = read["fits"] & (begins if begins.all() else text.str.contains(r"^\s*\{")).fill_null(value=False)
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))

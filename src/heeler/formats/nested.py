@@ -6,12 +6,13 @@ The outer format stays what it is for every other line. A line whose message is 
 
 import json
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from typing import Final
 
 import polars as pl
 
 from heeler.formats import Format
-from heeler.formats.lines import Lines
+from heeler.formats.lines import Lines, split
 from heeler.formats.structured import Named
 from heeler.formats.text import kept, lines_of, text_of
 from heeler.formats.timestamps import Receipt
@@ -137,6 +138,11 @@ class Nested:
         self.columns = tuple(dict.fromkeys(name for one in self.members for name in one.columns))
         self.offers = frozenset(name for one in self.members for name in one.offers)
 
+    @cached_property
+    def _shapes(self) -> list[pl.DataFrame]:
+        """The columns of the inner formats, without rows, so that they are there where no line is of one."""
+        return [one.parse(split(b"")) for one in self._inner]
+
     def parse(
         self, lines: Lines, columns: Collection[str] | None = None, receipt: Receipt | None = None
     ) -> pl.DataFrame:
@@ -146,7 +152,9 @@ class Nested:
         left = outer["message"].is_not_null()
         rows = pl.Series("row", range(len(lines)), pl.UInt32)
         numbered = outer.with_columns(rows, member=pl.lit(0, pl.UInt8))
-        pieces = []
+        pieces = [
+            shape.select(name for name in shape.columns if columns is None or name in columns) for shape in self._shapes
+        ]
         for number, inner in enumerate(self._inner, 1):
             mine = left & outer["message"].str.contains(inner.sign).fill_null(value=False)
             if not mine.any():
@@ -154,7 +162,7 @@ class Nested:
             read = inner.within(lines, outer, mine, columns, receipt).with_columns(member=pl.lit(number, pl.UInt8))
             left &= ~rows.is_in(read["row"].to_list())
             pieces.append(read)
-        taken = pl.concat([piece["row"] for piece in pieces]) if pieces else pl.Series([], dtype=pl.UInt32)
+        taken = pl.Series([row for piece in pieces if "row" in piece.columns for row in piece["row"]], dtype=pl.UInt32)
         frame = (
             pl.concat([numbered.filter(~rows.is_in(taken.implode())), *pieces], how="diagonal").sort("row").drop("row")
         )

@@ -22,6 +22,9 @@ from heeler.formats.timestamps import Receipt
 CONTINUES: Final = r"^(?:[ \t]|Caused by: |\.\.\. \d+ |Traceback |\[stacktrace\]|#\d+ |\"?\}$|$)"
 """How a line begins that goes on with the record before it, where a format says nothing else."""
 
+NEVER: Final = r"[^\x{0}-\x{10FFFF}]"
+"""What no text holds."""
+
 TABLE_COLUMNS: Final = {
     "log": ("host", "program", "pid", "message"),
     "access": ("client", "ident", "remote_user", "method", "path", "protocol", "referer", "agent", "host"),
@@ -29,12 +32,18 @@ TABLE_COLUMNS: Final = {
 """The groups that fill columns as text; others go into ``attributes``."""
 
 
+def continuing(definition: Mapping[str, Any], table: str) -> str:
+    """Return how a line begins that is no record by itself; requests are one line each, unless a format says else."""
+    ways = [definition.get("continues", CONTINUES if table == "log" else ""), definition.get("skip", "")]
+    return compiled("|".join(f"(?:{way})" for way in ways if way) or NEVER)
+
+
 class Pattern:
     """A format given as a pattern, for one table. See `heeler.formats.Format` for what it does.
 
     ``definition`` has ``pattern``; ``types`` by group (a name of `heeler.formats.kinds.KINDS`); ``levels``, the words
-    of the group ``level`` with their meaning; ``continues``, how a line begins that belongs to the record before;
-    ``skip``, how a line begins that is no record; ``derive``, rules with ``column``, ``from`` (a group) and
+    of the group ``level`` with their meaning; ``continues`` and ``skip``, how a line begins that goes on with the record
+    before, or is none; ``derive``, rules with ``column``, ``from`` (a group) and
     ``pattern``, whose first group fills a column that is empty; ``seek_level``, whether the message is searched for a
     word that tells the severity; and ``written``, how fields with several ways of writing are written. Raises
     `TemplateError`, with the place, for what cannot be understood.
@@ -53,8 +62,7 @@ class Pattern:
         self.full = self._filled(pattern)
         self._regex = compiled(f"(?s)^(?:{self.full})$")
         self._pieces = pieces(self.full)
-        self._continues = compiled(definition.get("continues", CONTINUES))
-        self._skip = compiled(definition["skip"]) if "skip" in definition else None
+        self._continues = continuing(definition, table)
         self._derived = [(one["column"], one["from"], compiled(one["pattern"])) for one in definition.get("derive", ())]
         if definition.get("seek_level"):
             self._derived += [("severity", "message", compiled(seek)) for seek in severity.SEEK]
@@ -129,17 +137,15 @@ class Pattern:
         fits = self._fits(groups, seen)
         frame = self._read(groups, wanted, receipt)
         continues = ~fits & seen.str.contains(self._continues)
-        skipped = ~fits & seen.str.contains(self._skip) if self._skip else None
-        parsed = fits | continues if skipped is None else fits | continues | skipped
         if wanted.issuperset(self.columns):
             made = frame.select(self._line(lambda name: pl.col("@" + name))).to_series()
             exact = fits & (made == text).fill_null(value=False)
             raw = kept(lines, ~exact, text)
         else:
-            raw = kept(lines, ~parsed, text)
+            raw = kept(lines, ~fits, text)
         frame = self._with_attributes(frame)
         chosen = [name for name in (*self.columns, "absurd") if name in frame.columns and name in {*wanted, "absurd"}]
-        ends = {"ending": pl.Series(lines.ending), "parsed": parsed, "raw": raw, "continues": continues}
+        ends = {"ending": pl.Series(lines.ending), "parsed": fits | continues, "raw": raw, "continues": continues}
         return pl.DataFrame({name: frame[name] for name in chosen} | ends)
 
     def fits(self, lines: Lines) -> tuple[pl.Series, pl.Series]:

@@ -56,7 +56,9 @@ FAMILIES: Final = {
     # httpd %t, nginx $time_local, HAProxy, CUPS
     "clf": rf"(?P<DD>\d\d)/{_MONTH}/(?P<YYYY>\d{{4}})[: ]{_CLOCK}{_FRACTION}{_ZONE}",
     # RFC 3164, with the year that some routers add
-    "bsd": rf"{_MONTH}[ -](?P<D>[ \d]?\d)(?: (?P<YYYY>\d{{4}}))? {_CLOCK}{_FRACTION}",
+    "bsd": rf"{_MONTH} (?P<D>[ \d]?\d)(?: (?P<YYYY>\d{{4}}))? {_CLOCK}{_FRACTION}",
+    # the same with a hyphen, as in logback's default of some frameworks
+    "month_first": rf"{_MONTH}[ -](?P<D>[ \d]?\d)(?:[ -](?P<YYYY>\d{{4}}))? {_CLOCK}{_FRACTION}{_ZONE}",
     # ctime(3), with the fraction of httpd 2.4 and the zone of date(1)
     "ctime": rf"{_DAY} {_MONTH} (?P<D>[ \d]?\d) {_CLOCK}(?:[.:](?P<f>\d{{1,9}}))?{_ZONE} (?P<YYYY>\d{{4}})",
     # glog, klog
@@ -158,19 +160,28 @@ def rendered(layout: str) -> pl.Expr:
     """Write the columns ``time`` and ``zone`` in a layout: String, null where there is no time."""
     if layout.startswith("{E"):
         return _epoch(layout)
-    local = pl.col("time") + pl.duration(minutes=pl.col("zone").fill_null(0).cast(pl.Int32))
+    both = pl.struct("time", "zone")
+    return both.map_batches(lambda times: _written(times.struct.unnest(), layout), return_dtype=pl.String)
+
+
+def _written(times: pl.DataFrame, layout: str) -> pl.Series:
+    zone = pl.col("zone").fill_null(0).cast(pl.Int32)
+    times = times.select("zone", local=pl.col("time") + pl.duration(minutes=zone))
     # Lines of one second carry the same text, so each piece is made once for a run of them.
-    runs = pl.struct(local.dt.truncate("1s").alias("second"), "zone").rle()
-    second, zone = (runs.struct.field("value").struct.field(name) for name in ("second", "zone"))
+    seconds = times.select(pl.struct(pl.col("local").dt.truncate("1s"), "zone").alias("run"))
+    runs = seconds["run"].rle().struct.field("value").struct.unnest()
+    run = seconds.select(pl.col("run").rle_id()).to_series()
     written = []
     for piece in _pieces(layout):
         if piece.startswith("{f"):
-            digits = (local.dt.epoch("us") % 1_000_000).cast(pl.String).str.zfill(6).str.pad_end(9, "0")
-            written.append(digits.str.head(len(piece) - 2))
+            digits = (pl.col("local").dt.epoch("us") % 1_000_000).cast(pl.String).str.zfill(6).str.pad_end(9, "0")
+            written.append(times.select(digits.str.head(len(piece) - 2)).to_series())
         else:
-            text = _zone(zone.cast(pl.Int32), piece) if piece.startswith("{+") else second.dt.strftime(piece)
-            written.append(text.repeat_by(runs.struct.field("len")).explode())
-    return pl.concat_str(written)
+            zone = pl.col("zone").cast(pl.Int32)
+            text = _zone(zone, piece) if piece.startswith("{+") else pl.col("local").dt.strftime(piece)
+            written.append(runs.select(text).to_series().gather(run))
+    columns = pl.DataFrame({str(number): one for number, one in enumerate(written)})
+    return columns.select(pl.concat_str(pl.all())).to_series()
 
 
 def _pieces(layout: str) -> list[str]:

@@ -13,8 +13,7 @@ import polars as pl
 
 from heeler.formats import severity
 from heeler.formats.lines import Lines
-from heeler.formats.patterns import CONTINUES
-from heeler.formats.regex import compiled
+from heeler.formats.patterns import continuing
 from heeler.formats.text import kept, stripped, text_of
 from heeler.formats.timestamps import Receipt, times
 
@@ -68,7 +67,7 @@ class Named:
         self._fields: dict[str, list[str]] = definition["columns"]
         self._requires = [one.split("|") for one in definition.get("requires", [])]
         self._unit = _MICROS[definition.get("unit", "s")]
-        self._continues = compiled(definition.get("continues", CONTINUES))
+        self._continues = continuing(definition, table)
         zone = ("zone",) if "time" in self._fields else ()
         graded = ("severity",) if definition.get("unpack") and "severity" not in self._fields else ()
         self.columns = (*self._fields, *zone, *graded, "attributes")
@@ -92,7 +91,7 @@ class Named:
         seen = stripped(text)
         fits, frame = self.read(seen, wanted, receipt)
         continues = ~fits & seen.str.contains(self._continues)
-        if wanted.issuperset(self.columns):
+        if "attributes" in wanted:
             frame = frame.with_columns(
                 attributes=pl.DataFrame({"l": text, "f": fits}).select(pl.when("f").then("l")).to_series()
             )

@@ -79,7 +79,7 @@ _FRACTION_APART: Final = frozenset(
 
 
 def _without_fractions(stamps: pl.Series) -> tuple[pl.Series, pl.Series | None]:
-    """Take the fractions out of stamps: return the stamps without them, and microseconds, null for what is no fraction."""
+    """Take the fractions out of stamps: return those without them, and microseconds, null for what is no fraction."""
     first = stamps.drop_nulls().head(1).to_list()
     sign = "," if first and "," in first[0] else "."
     if not stamps.str.contains(sign, literal=True).any():

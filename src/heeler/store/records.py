@@ -128,6 +128,7 @@ def counted(batch: Batch, records: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "path": pl.lit(None, pl.String),
     }
     records = records.with_columns(**{name: one for name, one in absent.items() if name not in records.columns})
+    records = records.with_columns(pl.col("time").fill_null(absent["time"]))
     return {"hits": hits_of(batch.group, records), "rollup": rollup_of(batch.group, records)}
 
 
@@ -136,6 +137,8 @@ def requests_of(known: Format, records: pl.DataFrame) -> pl.DataFrame | None:
     tables = [member.table for member in members_of(known)]
     if "access" not in tables:
         return None
+    if "continues" in records.columns:
+        records = records.filter(~pl.col("continues"))
     if "member" not in records.columns:
         return records
     return records.filter(pl.col("member").is_in([number for number, table in enumerate(tables) if table == "access"]))
