@@ -55,6 +55,7 @@ class Destination:
             len(chunk.data),
             chunk.unfinished_bytes,
             chunk.piece,
+            tuple(event for event in chunk.events if event.is_kept),
         )
         done = self.lake.complete(batch)
         # What was parsed is in the rows now; it need not be in memory twice until the tick is committed.

@@ -10,6 +10,7 @@ from pathlib import Path
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, Exit, HeelerError
 from heeler.formats import Format
+from heeler.formats.choose import PLAIN
 from heeler.ingest.alerts import TrafficAlert
 from heeler.ingest.chunk import Destination, ParsedChunk, format_of
 from heeler.ingest.ticks import TICK_BYTES, Ticks
@@ -170,16 +171,15 @@ class Ingest:
         self._notice(str(error))
 
     async def format_for(self, file: WholeFile) -> Format:
-        """Return the format of a file, known to the lake."""
-        found = self._options.format
-        if found is None:
-            found = await asyncio.to_thread(format_of, file.sample)
-        # The lake belongs to the writer's thread.
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._lake.register, found)
-        return found
+        """Return the format of a file."""
+        if self._options.format is not None:
+            return self._options.format
+        return await asyncio.to_thread(format_of, file.sample)
 
-    def destination(self, group: str, stream: str, known: Format) -> Destination:
-        """Return where the lines of a stream go."""
+    async def destination(self, group: str, stream: str, known: Format) -> Destination:
+        """Return where the lines of a stream go; the lake knows the format then."""
+        # The lake belongs to the writer's thread.
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._lake.register, known)
         return Destination(self._lake, SOURCE, group, stream, known)
 
 
@@ -188,6 +188,7 @@ class _Reading:
 
     def __init__(self, ingest: Ingest, file: WholeFile, group: str, stream: str) -> None:
         self.format: Format | None = None
+        self._destination: Destination | None = None
         self._ingest = ingest
         self._file = file
         self._group = group
@@ -196,13 +197,16 @@ class _Reading:
     async def prepare(self, chunk: Chunk) -> Callable[[Chunk], ParsedChunk | None]:
         if self.format is None and chunk.data:
             self.format = await self._ingest.format_for(self._file)
-        return (
-            _nothing if self.format is None else self._ingest.destination(self._group, self._stream, self.format).parse
-        )
+            self._destination = await self._ingest.destination(self._group, self._stream, self.format)
+        if self._destination is not None:
+            return self._destination.parse
+        if any(event.is_kept for event in chunk.events):
+            return (await self._ingest.destination(self._group, self._stream, PLAIN)).parse
+        return _nothing
 
 
 def _nothing(_: Chunk) -> None:
-    """Parse a chunk that has only events."""
+    """Parse a chunk that has only events which are not kept."""
 
 
 def _size_of(paths: Sequence[str]) -> int | None:

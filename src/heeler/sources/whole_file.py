@@ -80,6 +80,8 @@ class _Found:
         self.event = event
         self.mark = b""
         self.rest = b""
+        self.trouble = ""
+        """What was told before of the end of the content."""
 
 
 class _Finder(Protocol):
@@ -92,7 +94,7 @@ class _Finder(Protocol):
 
     def find(self) -> _Found: ...
 
-    def position(self, offset: int, mark: bytes, rest: bytes) -> Position: ...
+    def position(self, offset: int, mark: bytes, rest: bytes, trouble: str) -> Position: ...
 
     def close(self) -> None: ...
 
@@ -143,9 +145,10 @@ class _StoredFile:
         if found.content.offset != offset or digest(found.mark) != position["hash"]:
             return None
         found.rest = found.content.read(unfinished) or b""
+        found.trouble = str(position.get("trouble", ""))
         return found if digest(found.rest) == position["unfinished_hash"] else None
 
-    def position(self, offset: int, mark: bytes, rest: bytes) -> Position:
+    def position(self, offset: int, mark: bytes, rest: bytes, trouble: str) -> Position:
         return {
             "device": self._identity[0],
             "inode": self._identity[1],
@@ -154,6 +157,7 @@ class _StoredFile:
             "hash": digest(mark),
             "unfinished": len(rest),
             "unfinished_hash": digest(rest),
+            "trouble": trouble,
         }
 
     def close(self) -> None:
@@ -175,8 +179,8 @@ class _StandardInput:
     def find(self) -> _Found:
         return _Found(self._part, Content(_RawInput(self._clock), "standard input"))
 
-    def position(self, offset: int, mark: bytes, rest: bytes) -> Position:
-        del mark, rest
+    def position(self, offset: int, mark: bytes, rest: bytes, trouble: str) -> Position:
+        del mark, rest, trouble
         return {"offset": offset}
 
     def close(self) -> None:
@@ -247,6 +251,7 @@ class _Lines:
         self._mark = b""
         self._rest = b""
         self._told = 0
+        self._trouble = ""
 
     def close(self) -> None:
         self.finder.close()
@@ -263,9 +268,11 @@ class _Lines:
                 return chunk
             elif block is None:
                 return None
+            elif chunk := self._last():
+                return chunk
             else:
                 self.ended = True
-                return self._last(content)
+                return self._end(content.trouble)
         return None
 
     def _find(self) -> Content:
@@ -274,6 +281,7 @@ class _Lines:
         self._part, self._mark, self._rest = found.part, found.mark, found.rest
         self._offset = found.content.offset - len(found.rest)
         self._told = len(found.rest)
+        self._trouble = found.trouble
         self._events = (found.event,) if found.event else ()
         return found.content
 
@@ -288,24 +296,31 @@ class _Lines:
         data, self._rest = self._rest[:length], self._rest[length:]
         return self._chunk(data, piece=is_piece)
 
-    def _last(self, content: Content) -> Chunk | None:
-        """Return the last line if it has no newline and is not known yet, and what must be said of the file."""
-        if content.trouble:
-            self._events = (*self._events, SourceEvent("damaged", content.trouble, lost_bytes=-1))
-        is_new = len(self._rest) > self._told
-        if not is_new and not self._events:
+    def _last(self) -> Chunk | None:
+        """Return the last line if it has no newline and is not known yet."""
+        if len(self._rest) <= self._told:
             return None
-        data, self._rest = (self._rest, b"") if is_new else (b"", self._rest)
+        data = self._rest
         if self.finder.size is None:
+            self._rest = b""
             return self._chunk(data)
-        return self._chunk(data, unfinished=data or self._rest)
+        self._told = len(data)
+        return self._chunk(data, unfinished=data)
+
+    def _end(self, trouble: str) -> Chunk | None:
+        """Return what must be said of the file, behind its lines."""
+        if trouble:
+            repeated = trouble == self._trouble
+            self._events = (*self._events, SourceEvent("damaged", trouble, lost_bytes=-1, repeated=repeated))
+        self._trouble = trouble
+        return self._chunk(b"", unfinished=self._rest) if self._events else None
 
     def _chunk(self, data: bytes, *, unfinished: bytes = b"", piece: bool = False) -> Chunk:
         if not unfinished:
             self._offset += len(data)
             self._mark = (self._mark + data[-MARK_BYTES:])[-MARK_BYTES:]
             self._told = 0
-        position = self.finder.position(self._offset, self._mark, unfinished)
+        position = self.finder.position(self._offset, self._mark, unfinished, self._trouble)
         events, self._events = self._events, ()
         if not self.finder.sample:
             self.finder.sample = data[:SAMPLE_BYTES]

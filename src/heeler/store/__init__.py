@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from heeler.formats import Format
-from heeler.model import Position
+from heeler.model import Position, SourceEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Batch:
     ``unfinished_bytes`` is not 0, the last row is a line of so many of these bytes that may still grow: ``position``
     lies before it, and the next batch of the part that has rows must bring it again, perhaps longer; it keeps its
     seq then. A batch that brings anything else leaves the unfinished line as it is, for ever: its file was replaced.
-    ``piece`` says that the last row is a piece of a line that goes on in the next batch; never both.
+    ``piece`` says that the last row is a piece of a line that goes on in the next batch; never both. ``events`` become
+    records before these rows, see `heeler.store.events`.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Batch:
     bytes: int
     unfinished_bytes: int = 0
     piece: bool = False
+    events: tuple[SourceEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

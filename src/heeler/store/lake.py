@@ -14,6 +14,7 @@ from heeler.model import Position
 from heeler.store import Batch, Tick
 from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_writing, transaction
+from heeler.store.events import EVENT_FORMAT
 from heeler.store.lock import WriterLock
 from heeler.store.plan import Plan, insert_part
 from heeler.store.reading import newest_line_time
@@ -92,7 +93,9 @@ class Lake:
 
         The definition is stored for ever, with the first tick that is committed after this.
         """
-        key = _key(known)
+        return self._register(_key(known))
+
+    def _register(self, key: FormatKey) -> int:
         if key not in self._formats:
             self._formats[key] = max(self._formats.values(), default=0) + 1
             self._new_formats[self._formats[key]] = key
@@ -118,7 +121,8 @@ class Lake:
     def _commit(self, tick: Tick, ready: Sequence[Completed]) -> None:
         self.at_step("commit begins")
         number = self._last_tick() + 1
-        plan = Plan(self.catalog, ready, self._line_time_of)
+        event_format = self._register(EVENT_FORMAT) if any(one.batch.events for one in ready) else 0
+        plan = Plan(self.catalog, ready, self._line_time_of, event_format)
         metadata = plan.metadata(number, self._formats)
         written: dict[int, WrittenSegment] = {}
         for index, part in enumerate(plan.parts):

@@ -12,6 +12,7 @@ import polars as pl
 from heeler.formats import render
 from heeler.store import Batch
 from heeler.store.catalog import stored_format
+from heeler.store.events import EVENT_FORMAT, event_rows
 from heeler.store.records import numbered
 from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob, to_blob
@@ -95,14 +96,16 @@ class Plan:
         catalog: sqlite3.Connection,
         ready: Sequence["Completed"],
         line_time_of: Callable[[int], int | None] = lambda _: None,
+        event_format: int = 0,
     ) -> None:
         """Work out the tick of the batches in ``ready``.
 
         ``line_time_of`` is asked for the time that the newest line of a stream told, and only where a batch begins
-        with a line that tells none.
+        with a line that tells none. ``event_format`` is the id of the format of events, where there are any.
         """
         self._catalog = catalog
         self._line_time_of = line_time_of
+        self._event_format = event_format
         self.line_times: dict[int, int | None] = {}
         """By stream that was touched: the time that its newest line told, None where it told none."""
         self._streams = Streams(catalog)
@@ -130,9 +133,12 @@ class Plan:
         batch, key = one.batch, (one.batch.source, one.batch.part)
         if key not in self._heads:
             self._heads[key] = self._stored_head(key)
-        if not one.rows.height:
+        if not one.rows.height and not batch.events:
             return
         stream = self._streams.get(batch.group, batch.stream)
+        self._tell(stream, batch)
+        if not one.rows.height:
+            return
         joins = self._join(key, stream, one)
         first = stream.next_seq if joins is None else joins
         second = first + 1 if joins is None else stream.next_seq
@@ -145,6 +151,15 @@ class Plan:
             self._unfinished[key] = _unfinished(stream, one, frame.tail(1))
             frame = frame.head(-1)
         self._place(batch.format.table, stream, frame, one.counted)
+
+    def _tell(self, stream: Stream, batch: Batch) -> None:
+        """Give what happened before the rows of a batch its place; the lines and times of the stream stay."""
+        if batch.events:
+            first, count = stream.next_seq, len(batch.events)
+            rows = event_rows(batch.events, self._event_format, batch.received_us, stream)
+            self._rows.setdefault("log", []).append(rows)
+            self._extents.setdefault("log", []).append(Extent(stream, first, first + count - 1, count))
+            stream.next_seq += count
 
     def _place(self, table: str, stream: Stream, frame: pl.DataFrame, counted: Mapping[str, pl.DataFrame]) -> None:
         """Give finished rows, and what was counted of them, their place among the parts."""
@@ -230,6 +245,7 @@ class Plan:
     def metadata(self, number: int, formats: Mapping[tuple[str, str, str], int]) -> dict[str, object]:
         """Return what each segment of this tick says of it, so that it can be taken in again without the catalog."""
         used = {(one.batch.format.name, one.batch.format.table, one.batch.format.text) for one in self._ready}
+        used |= {EVENT_FORMAT} if any(one.batch.events for one in self._ready) else set()
         return {
             "version": METADATA_VERSION,
             "tick": number,

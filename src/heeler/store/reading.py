@@ -17,6 +17,7 @@ from heeler.formats import Format, render
 from heeler.query.frame import as_expression
 from heeler.query.tree import Query
 from heeler.store.catalog import open_for_reading, stored_format, transaction
+from heeler.store.events import IS_EVENT
 from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES, TABLES
 from heeler.store.segment import from_blob
 
@@ -159,28 +160,31 @@ class LakeReader:
 
 
 def newest_line_time(catalog: sqlite3.Connection, folder: Path, stream: int) -> int | None:
-    """Return the time of the newest finished record of a stream, or None if no line told that time."""
+    """Return the time of the newest finished line of a stream, or None if no line told that time."""
     found = catalog.execute(
         'select coalesce(segment."table", recent."table"), path, data, last_seq from extent '
         "left join segment on segment.id = extent.segment left join recent on recent.id = extent.recent "
-        "where stream = ? and unfinished is null and damage is null order by last_seq desc limit 1",
+        "where stream = ? and unfinished is null and damage is null order by last_seq desc",
         (stream,),
-    ).fetchone()
-    if found is None:
-        return None
-    table, path, blob, seq = found
+    )
     name = catalog.execute(
         "select log_group.name, log_stream.name from log_stream join log_group on log_group.id = log_group "
         "where log_stream.id = ?",
         (stream,),
     ).fetchone()
-    newest = (pl.col("log_group") == name[0]) & (pl.col("log_stream") == name[1]) & (pl.col("seq") == seq)
-    told = newest & (pl.col("time_from") != FROM_RECEIVED)
-    try:
-        rows = Piece(table, path and folder / path, blob).frame().filter(told).select("time").collect()
-    except (OSError, pl.exceptions.ComputeError):
-        return None  # damaged: upkeep tells of it, and a tick must not fail for a time that is only a better guess
-    return int(rows["time"].to_physical()[0]) if rows.height else None
+    newest: tuple[int, int, int | None] = (0, FROM_RECEIVED, None)
+    for table, path, blob, last_seq in found:
+        if last_seq <= newest[0]:
+            break  # usually the second piece; the newest records may all be events, or lie in several pieces
+        lines = (pl.col("log_group") == name[0]) & (pl.col("log_stream") == name[1]) & ~IS_EVENT
+        columns = ("seq", "time_from", pl.col("time").to_physical())
+        try:
+            piece = Piece(table, path and folder / path, blob).frame().filter(lines)
+            rows = piece.select(columns).top_k(1, by="seq").collect()
+        except (OSError, pl.exceptions.ComputeError):
+            return None  # damaged: upkeep tells of it, and a tick must not fail for a time that is only a better guess
+        newest = max([newest, *rows.iter_rows()])
+    return newest[2] if newest[1] != FROM_RECEIVED else None
 
 
 def _lines(records: pl.DataFrame, formats: dict[int, Format]) -> list[bytes]:

@@ -12,14 +12,12 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
-
 from heeler.errors import EnvironmentFailed
-from heeler.formats.choose import PLAIN
-from heeler.formats.lines import NO_ENDING
+from heeler.model import SourceEvent
 from heeler.store.catalog import FILE, transaction
+from heeler.store.events import EVENT_FORMAT, event_rows
 from heeler.store.plan import Extent, Part, insert_part
-from heeler.store.schema import CATALOG, FROM_RECEIVED, RECORD_TABLES, VERSION
+from heeler.store.schema import CATALOG, VERSION
 from heeler.store.segment import make_durable_folder, sync
 from heeler.store.setting import number_of, set_number
 from heeler.store.streams import Streams
@@ -28,10 +26,9 @@ from heeler.store.taking_in import take_in
 COPIES = "backup"
 """The folder of the catalog's copies within a lake."""
 
-GAP_GROUP, GAP_STREAM, GAP_FORMAT = "heeler", "lake", "heeler"
-"""Where the record of a gap is found, and its format."""
+GAP_GROUP, GAP_STREAM = "heeler", "lake"
+"""Where the record of a gap is found."""
 
-_WARNING = 13  # severity, OpenTelemetry log data model
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -185,34 +182,17 @@ def _write_gap(catalog: sqlite3.Connection, message: str) -> None:
     tick = number_of(catalog, "tick") + 1
     streams = Streams(catalog)
     stream = streams.get(GAP_GROUP, GAP_STREAM)
-    written = {
-        "time": newest,
-        "time_from": FROM_RECEIVED,
-        "received": newest,
-        "log_group": GAP_GROUP,
-        "log_stream": GAP_STREAM,
-        "seq": stream.next_seq,
-        "severity": _WARNING,
-        "format": _gap_format(catalog),
-        "ending": NO_ENDING,
-        "parsed": True,
-        "raw": b"",
-        "message": message,
-    }
-    schema = RECORD_TABLES["log"]
-    rows = pl.DataFrame(
-        [pl.Series(name, [written.get(name)], strict=False).cast(dtype) for name, dtype in schema.items()]
-    )
+    event = SourceEvent("recovered", message, lost_bytes=-1)
+    rows = event_rows([event], _event_format(catalog), newest, stream)
     part = Part("log", rows, [Extent(stream, stream.next_seq, stream.next_seq, 1)])
     stream.next_seq += 1
-    stream.add(rows, 0)
     streams.store()
     insert_part(catalog, part, tick, None)
     set_number(catalog, "tick", tick)
 
 
-def _gap_format(catalog: sqlite3.Connection) -> int:
-    key = (GAP_FORMAT, "log", PLAIN.text)
+def _event_format(catalog: sqlite3.Connection) -> int:
+    key = EVENT_FORMAT
     catalog.execute('insert or ignore into format (name, "table", definition) values (?, ?, ?)', key)
     row = catalog.execute('select id from format where name = ? and "table" = ? and definition = ?', key).fetchone()
     return int(row[0])
