@@ -1,0 +1,151 @@
+"""The files that have stood at one followed path: each with how far it was read, and where it is now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from heeler.model import SourceEvent
+from heeler.sources.descriptors import Descriptors
+from heeler.sources.file_identity import Identity
+from heeler.sources.file_lines import OpenFile
+from heeler.sources.file_position import Place
+from heeler.sources.packed_file import PackedFile
+from heeler.sources.rotated_files import PACKED_NAME, Listings, Rotated
+
+AnyFile = OpenFile | PackedFile
+
+
+@dataclass(slots=True)
+class Generation:
+    """One of the files that have stood at the path, while it is read.
+
+    ``told`` is the place that was handed out last, None before the first. ``events`` happened before what is read next.
+    """
+
+    part: str
+    number: int
+    file: AnyFile
+    told: Place | None = None
+    rotated: bool = False
+    done: bool = False
+    quiet_since: float = 0.0
+    pending: int = 0
+    events: list[SourceEvent] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """How far it has been read."""
+        return replace(self.file.place, generation=self.number, done=self.done)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether somebody knows how far it has been read."""
+        told, file = self.told, self.file
+        return told is not None and (told.offset, told.identity, told.done) == (file.offset, file.identity, self.done)
+
+
+class Rotations:
+    """Finds the files of one path among those beside it, and beside its target where it is a symbolic link."""
+
+    def __init__(self, path: Path, listings: Listings, descriptors: Descriptors) -> None:
+        self._path = path
+        self._descriptors = descriptors
+        # A link is resolved anew each time: it may lead elsewhere now.
+        self._ways = dict.fromkeys([path, path.resolve()])
+        self._listings = {way: listings.of(way.parent) for way in self._ways}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every directory could be listed: what is not found then is not there."""
+        return all(one.is_known for one in self._listings.values())
+
+    def has(self, identity: Identity) -> bool:
+        """Tell whether a file with this inode is there, under whatever name."""
+        return any(one.of(identity) for one in self._listings.values())
+
+    def rotated(self) -> list[Rotated]:
+        """Return what looks like rotated files of the path, oldest first."""
+        found = [one for way, listing in self._listings.items() for one in listing.rotated(way.name)]
+        return list({one.inode: one for one in found}.values())
+
+    def grown(self, place: Place) -> bool:
+        """Tell whether somebody has written to a rotated file after it was read to its end."""
+        for listing in self._listings.values():
+            for path in listing.of(place.identity):
+                try:
+                    if not PACKED_NAME.fullmatch(path.name) and path.lstat().st_size > place.offset:
+                        return True
+                except OSError:
+                    continue  # gone in this moment
+        return False
+
+    def moved(self, place: Place) -> AnyFile | None:
+        """Return the file of ``place`` under whatever name it has now, gone on to there."""
+        for listing in self._listings.values():
+            for path in listing.of(place.identity):
+                if file := self._open(path, place.identity):
+                    if file.resume(place):
+                        return file
+                    file.close()
+        return None
+
+    def copy_of(self, place: Place, apart_from: Callable[[Identity], bool]) -> AnyFile | None:
+        """Return a rotated file that holds what ``place`` held, gone on to there: a copy, or compressed.
+
+        The content decides, so nothing is found for a place before which there is none. Files ``apart_from`` which we
+        look are known to be others. A copy may be shorter than what was read; then nothing of it is unread.
+        """
+        if not place.offset:
+            return None
+        candidates = self.rotated()[::-1]
+        for at, rotated in enumerate(candidates):
+            file = self.open(rotated)
+            if file is None:
+                continue
+            if not apart_from(file.identity) and (file.resume(place) or (at == 0 and file.begins_like(place))):
+                return file
+            file.close()
+        return None
+
+    def open(self, rotated: Rotated) -> AnyFile | None:
+        """Open a rotated file if it is still there."""
+        try:
+            file = PackedFile(rotated.path) if rotated.is_packed else OpenFile(rotated.path, self._descriptors)
+        except OSError:
+            return None
+        if file.identity.inode == rotated.inode:
+            return file
+        file.close()
+        return None
+
+    def after(self, newest: Place, file: AnyFile | None, skip: Callable[[AnyFile], bool]) -> list[AnyFile]:
+        """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
+
+        ``file`` is where the newest is now. Its place among the others tells which came later; without one their
+        times do.
+        """
+        rotated = self.rotated()
+        inode = file.identity.inode if file else newest.identity.inode
+        at = next((at for at, one in enumerate(rotated) if one.inode == inode), None)
+        found: list[AnyFile] = []
+        for one in rotated if at is None else rotated[at + 1 :]:
+            opened = self.open(one)
+            if opened is None:
+                continue
+            is_later = at is not None or newest.precedes(opened.identity, opened.written_ns)
+            if is_later and not skip(opened):
+                found.append(opened)
+            else:
+                opened.close()
+        return found
+
+    def _open(self, path: Path, identity: Identity) -> AnyFile | None:
+        try:
+            is_packed = PACKED_NAME.fullmatch(path.name)
+            file = PackedFile(path) if is_packed else OpenFile(path, self._descriptors)
+        except OSError:
+            return None
+        if file.identity.may_be(identity):
+            return file
+        file.close()
+        return None

@@ -1,0 +1,342 @@
+"""Which files of one path are read, in which order, and which comes after which: the decisions about rotation."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from heeler.clock import Clock
+from heeler.model import SourceEvent
+from heeler.sources.descriptors import Descriptors
+from heeler.sources.file_identity import Identity
+from heeler.sources.file_lines import OpenFile
+from heeler.sources.file_position import KnownFiles, Place
+from heeler.sources.generations import AnyFile, Generation, Rotations
+from heeler.sources.rotated_files import Listings
+
+MOST_REMEMBERED = 8
+"""Rotated files of one path whose positions are kept although the files are gone. They may come back, compressed."""
+
+
+class Claims:
+    """Which path reads which file, so that a file with several names is read once."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[int, int], object] = {}
+        self._known: dict[tuple[int, int], list[KnownFiles]] = {}
+
+    def know(self, known: KnownFiles) -> None:
+        """Take note of what was read of the files of one path."""
+        for place in known.places.values():
+            self.note(place.identity, known)
+
+    def note(self, identity: Identity, known: KnownFiles) -> None:
+        """Take note that something was read of one file."""
+        noted = self._known.setdefault((identity.device, identity.inode), [])
+        if known not in noted:
+            noted.append(known)
+
+    def is_free(self, device: int, inode: int, owner: object) -> bool:
+        """Tell whether ``owner`` may read a file."""
+        return self._owners.get((device, inode), owner) is owner
+
+    def take(self, identity: Identity, owner: object) -> None:
+        """Let nobody else read a file."""
+        self._owners[identity.device, identity.inode] = owner
+
+    def release(self, identity: Identity, owner: object) -> None:
+        """Let others read a file."""
+        if self._owners.get((identity.device, identity.inode)) is owner:
+            del self._owners[identity.device, identity.inode]
+
+    def go_on(self, file: OpenFile, known: KnownFiles) -> None:
+        """Move a file to where it was read before under another path than that of ``known``."""
+        for other in self._known.get((file.identity.device, file.identity.inode), ()):
+            if other is not known and any(file.resume(place) for _, place in other.of(file.identity)):
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are followed; the same for all of one source."""
+
+    clock: Clock
+    chunk_bytes: int
+    longest: int
+    grace_seconds: float
+    descriptors: Descriptors
+    listings: Listings
+    claims: Claims
+
+
+class Lineage:
+    """The generations of one path that are being read, oldest first. The last one stands there, unless it is rotated.
+
+    ``finished`` has parts and places of those that were let go, for whoever stores positions; None for one that can be
+    forgotten.
+    """
+
+    def __init__(self, path: Path, known: KnownFiles, reading: Reading, *, from_start: bool) -> None:
+        self.generations: list[Generation] = []
+        self.finished: dict[str, Place | None] = {}
+        self.known = known
+        self._path = path
+        self._reading = reading
+        self._from_start = from_start
+        self._is_found = not any(not place.done for place in known.places.values())
+        """Whether it is known where the files are of which something was read; a disk may be mounted late."""
+
+    @property
+    def current(self) -> Generation | None:
+        """The file that stands at the path."""
+        newest = self.generations[-1] if self.generations else None
+        return None if newest is None or newest.rotated else newest
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for generation in self.generations:
+            self._close(generation)
+        self.generations.clear()
+
+    def stands(self) -> None:
+        """Make the file at the path the newest generation. Raises `OSError` where it cannot be opened."""
+        here = OpenFile(self._path, self._reading.descriptors)
+        held = [one for one in self.generations if one.file.identity.may_be(here.identity)]
+        if held:  # it was renamed away and back
+            here.close()
+            self._retire()
+            self.generations.remove(held[0])
+            self.generations.append(held[0])
+            held[0].rotated, held[0].file.path = False, self._path
+        elif self.known.discovered:
+            self._succeed(here)
+        else:
+            if not self._from_start:
+                here.skip(self._reading.longest)
+            self._append(here)
+        self._is_found = True
+
+    def gone(self) -> None:
+        """Take note that no file stands at the path: what comes is new, and what was there may still be written."""
+        if self._is_found:
+            self.known.discovered = True
+            self._retire()
+        else:
+            self._is_found = self._succeed(None)
+
+    def revive(self) -> None:
+        """Read on in rotated files that were let go and that somebody has written to."""
+        rotations, held = self._rotations(), {one.part for one in self.generations}
+        done = [(name, place) for name, place in self.known.places.items() if place.done and name not in held]
+        grown = [(name, place) for name, place in done if rotations.grown(place)]
+        found = [self._generation(name, place, file) for name, place in grown if (file := rotations.moved(place))]
+        self.generations = sorted([*self.generations, *found], key=lambda one: one.number)
+
+    def _retire(self) -> None:
+        if current := self.current:
+            current.rotated, current.quiet_since = True, self._reading.clock.monotonic()
+
+    def _rotations(self) -> Rotations:
+        return Rotations(self._path, self._reading.listings, self._reading.descriptors)
+
+    def _succeed(self, here: OpenFile | None) -> bool:
+        """Find what came before the file at the path and is unread; return False where nothing can be decided yet."""
+        rotations, was_read = self._rotations(), bool(self.generations)
+        part = self._part_of(here) if here else None
+        newest = self.known.newest[0] if self.known.newest else None
+        found: list[Generation] = []
+        lost: dict[str, SourceEvent] = {}
+        for name, place in self._unread(part):
+            if file := rotations.moved(place) or rotations.copy_of(place, self._is_other):
+                found.append(self._generation(name, place, file))
+            elif name == newest and part is None and here and place.offset and here.resume(place):
+                part = name  # the same bytes in another file: copied, or its disk came back under another name
+            elif name == newest and here is None:
+                for one in found:
+                    self._close(one)
+                return False
+            else:
+                lost[name] = _lost(self._path, here, place)
+        self._retire()
+        self.generations = sorted([*self.generations, *found], key=lambda one: one.number)
+        self.revive()
+        part = self._insert_missed(rotations, part, here)
+        self._forget([*lost], rotations)
+        events = list(lost.values())
+        if here:
+            self._append(here, part)
+            if was_read and part is None:
+                message = f"Another file stands at {self._path} now; it is read from its start."
+                events.append(SourceEvent("rotated", message))
+        if self.generations:
+            self.generations[-1].events += events
+        return True
+
+    def _part_of(self, here: OpenFile) -> str | None:
+        """Return which part the file at the path is, gone on to where it was read; None for one that is new."""
+        held = {one.part for one in self.generations}
+        known = [(name, place) for name, place in self.known.of(here.identity) if name not in held]
+        return next((name for name, place in known if here.resume(place)), None)
+
+    def _unread(self, here: str | None) -> list[tuple[str, Place]]:
+        """Return the parts that were being read and are not open, oldest first."""
+        held = {here, *(one.part for one in self.generations)}
+        active = [(name, place) for name, place in self.known.places.items() if name not in held and not place.done]
+        return sorted(active, key=lambda one: one[1].generation)
+
+    def _insert_missed(self, rotations: Rotations, part: str | None, here: OpenFile | None) -> str | None:
+        """Put the files behind the newest that stood at the path while nobody looked; return the part of ``here``."""
+        if (newest := self.known.newest) is None:
+            return part
+        name, place = newest
+        if name == part and place.offset:
+            return part
+        file = next((one.file for one in self.generations if one.part == name), None)
+        missed = rotations.after(place, file, lambda one: self._is_other(one.identity) or _is_one(one, here))
+        for one in missed:
+            self._append(one, rotated=True)
+        if missed and part == name:
+            self.finished[name] = None  # it comes after what was missed, and nothing of it was read yet
+            self.known.places.pop(name)
+            return None
+        return part
+
+    def _is_other(self, identity: Identity) -> bool:
+        """Tell whether a file is known, so that it is no missed one and no copy."""
+        is_free = self._reading.claims.is_free(identity.device, identity.inode, self)
+        return not is_free or bool(self.known.of(identity))
+
+    def changed(self, generation: Generation) -> None:
+        """Take note that the bytes before the offset are no longer those that were read: what is there now is new.
+
+        A copy of what was there is read to its end first, and what came between.
+        """
+        file, was = generation.file, generation.place
+        if not isinstance(file, OpenFile):
+            return
+        if not generation.rotated:
+            with suppress(OSError):  # it is not there any more: what is open counts
+                file.reopen()
+            if file.same():
+                return  # a network file system had shown something old
+        rotations, size = self._rotations(), file.size
+        copy = None if generation.rotated else rotations.copy_of(was, self._is_other)
+        missed = [] if generation.rotated else rotations.after(was, copy, lambda one: self._is_other(one.identity))
+        at = self.generations.index(generation)
+        behind = self.generations[at + 1 :]
+        del self.generations[at:]
+        if copy:
+            self.generations.append(self._generation(generation.part, was, copy))
+            self.generations[-1].events = generation.events
+        else:
+            self.finished[generation.part] = None
+            self.known.places.pop(generation.part, None)
+        for one in missed:
+            self._append(one, rotated=True)
+        file.rewind()
+        self._append(file, rotated=generation.rotated)
+        self.generations[-1].quiet_since = generation.quiet_since
+        self.generations[-1].events = [*([] if copy else generation.events), _changed(self._path, size, was, copy)]
+        self.generations += behind
+
+    def let_go(self, generation: Generation) -> None:
+        """Stop reading a rotated file: it was read to its end, and nobody has written to it for a while."""
+        is_deleted = generation.file.is_deleted
+        generation.done = True
+        self._close(generation)
+        self.generations.remove(generation)
+        self._finish(generation.part, generation.place, is_deleted=is_deleted)
+
+    def lose(self, generation: Generation, *, is_unread: bool) -> None:
+        """Take note that a rotated file is not to be found any more."""
+        self.generations.remove(generation)
+        self._close(generation)
+        if is_unread and self.generations:
+            self.generations[-1].events.append(_lost(self._path, None, generation.place))
+        self._finish(generation.part, replace(generation.place, done=True), is_deleted=True)
+
+    def find(self, generation: Generation) -> bool:
+        """Find a rotated file that was closed for a while under its name of now."""
+        file = self._rotations().moved(generation.place)
+        if file is None:
+            return False
+        generation.file.close()
+        generation.file = file
+        return True
+
+    def _finish(self, part: str, place: Place, *, is_deleted: bool) -> None:
+        # What stood there last stays known, so that the path stays discovered.
+        if is_deleted and self.known.newest and self.known.newest[0] != part:
+            self.known.places.pop(part, None)
+            self.finished[part] = None
+        else:
+            self.known.places[part] = place
+            self.finished[part] = place
+
+    def _forget(self, lost: list[str], rotations: Rotations) -> None:
+        """Forget files that are not there any more; but for the last rotated ones, which may come back compressed."""
+        done = sorted((one for one in self.known.places.items() if one[1].done), key=lambda one: one[1].generation)
+        if rotations.is_complete:
+            lost += [part for part, place in done[:-MOST_REMEMBERED] if not rotations.has(place.identity)]
+        for part in lost:
+            self.known.places.pop(part)
+            self.finished[part] = None
+
+    def _append(self, file: AnyFile, part: str | None = None, *, rotated: bool = False) -> None:
+        told = self.known.places[part] if part else None
+        number = told.generation if told else 0
+        if part is None:
+            part, number = self.known.add(file.identity)
+            if isinstance(file, OpenFile) and not file.offset:
+                self._reading.claims.go_on(file, self.known)
+        now = self._reading.clock.monotonic()
+        generation = Generation(part, number, file, told, rotated=rotated, quiet_since=now)
+        self.generations.append(generation)
+        self._claim(generation)
+
+    def _generation(self, part: str, place: Place, file: AnyFile) -> Generation:
+        """Return the generation of a rotated file of which something was read."""
+        now = self._reading.clock.monotonic()
+        generation = Generation(part, place.generation, file, place, rotated=True, quiet_since=now)
+        self._claim(generation)
+        return generation
+
+    def _claim(self, generation: Generation) -> None:
+        self._reading.claims.take(generation.file.identity, self)
+        self._reading.claims.note(generation.file.identity, self.known)
+
+    def _close(self, generation: Generation) -> None:
+        self._reading.claims.release(generation.file.identity, self)
+        generation.file.close()
+
+
+def _is_one(one: AnyFile, other: AnyFile | None) -> bool:
+    return other is not None and one.identity.may_be(other.identity)
+
+
+def _lost(path: Path, here: OpenFile | None, place: Place) -> SourceEvent:
+    if here and here.identity.may_be(place.identity):
+        return _changed(path, here.size, place, None)
+    return SourceEvent(
+        "replaced",
+        f"The file that {path} was up to byte {place.offset} cannot be found; what was written to it after"
+        " that is not known. The file that stands there now is read from its start.",
+        lost_bytes=-1,
+    )
+
+
+def _changed(path: Path, size: int, was: Place, copy: AnyFile | None) -> SourceEvent:
+    """Say that the bytes before the offset are no longer those that were read."""
+    if copy:
+        message = (
+            f"{path} was copied to {copy.path.name} and truncated; the rest was read there. What was written between"
+            " the copy and the truncation is not known."
+        )
+        return SourceEvent("truncated", message, lost_bytes=-1)
+    if size < was.offset:
+        message = f"{path} was truncated from {was.offset} bytes or more to {size}; it is read from its start."
+        return SourceEvent("truncated", message, lost_bytes=-1)
+    message = (
+        f"{path} was rewritten: the bytes before byte {was.offset} are not those that were read; it is read from its "
+        "start."
+    )
+    return SourceEvent("rewritten", message, lost_bytes=-1)
