@@ -112,8 +112,8 @@ class Stage:
                     await script.source.close()
                     break
                 given.append(chunk)
+                self.chunks.append(chunk)
                 self.store(chunk)
-        self.chunks += given
         return given
 
     def store(self, chunk: Chunk) -> None:

@@ -19,9 +19,6 @@ coarse, and what was rewritten in the same instant looks untouched."""
 MOST_ROTATED = 8
 """Rotated files of one path that are kept open after they were read to their end."""
 
-DISCOVERED: Position = {"discovered": True}
-"""The position of a path without a file: what comes is read from its first byte."""
-
 
 class Follower:
     """Follows one path.
@@ -46,8 +43,9 @@ class Follower:
         self._events: list[SourceEvent] = []
         self._signature: Signature | None = None
         self._since = self._checked = 0.0
+        self._is_behind = self._is_drained = False  # whether another file stands there; whether all before was read
         self._fresh = False  # whether the file at the path may have changed since it was read to its end
-        self._is_discovered = known.discovered
+        self._origin = known.origin
 
     def close(self) -> None:
         """Let go of all files. May be called more than once."""
@@ -82,6 +80,17 @@ class Follower:
 
     def next(self) -> Chunk | None:
         """Return what is new since the last call, or None. Call `look` before, when something may have happened."""
+        while True:
+            if chunk := self._read_on():
+                return chunk
+            if not self._is_behind:
+                return self._tell()
+            self._is_behind, self._is_drained = False, True
+            self.look()
+            self._is_drained = False
+
+    def _read_on(self) -> Chunk | None:
+        """Return the next lines of any generation, oldest first."""
         at = 0
         while at < len(self._lineage.generations):
             generation = self._lineage.generations[at]
@@ -93,7 +102,7 @@ class Follower:
             # What was let go, or had to make room for others, stands there no more.
             same = count == len(self._lineage.generations) and self._lineage.generations[at] is generation
             at = at + 1 if same else 0
-        return self._tell()
+        return None
 
     def _stands(self, signature: Signature) -> None:
         current, now = self._lineage.current, self._reading.clock.monotonic()
@@ -102,10 +111,15 @@ class Follower:
             if not self._reading.claims.is_free(device, inode, self._lineage):
                 self._gone("")  # the same file under another name, which is read there
                 return
+            if self._lineage.generations and not self._is_drained:
+                # What stood there is read to its end first: then its content tells which file came after it.
+                self._is_behind = self._fresh = True
+                return
             self._lineage.stands()
             self._signature = None
         if signature != self._signature:
             self._signature, self._since, self._fresh = signature, now, True
+            self._lineage.look_before()
         elif self._checked < self._since + SETTLE_SECONDS:
             self._fresh = True
 
@@ -204,22 +218,28 @@ class Follower:
         return Chunk(part, data, position, self._reading.clock.now_us(), events, piece=piece, path=self._name)
 
     def _tell(self) -> Chunk | None:
-        """Return what must be known although there is no line: until it is stored, a restart would not know it."""
-        while self._lineage.finished:
-            part = next(iter(self._lineage.finished))
-            place = self._lineage.finished.pop(part)
-            return self._told(part, position_of(place) if place else {})
+        """Return what must be known although there is no line: until it is stored, a restart would not know it.
+
+        What takes the place of another comes before that is forgotten: somebody may die in between.
+        """
         for generation in self._lineage.generations:
             if generation.events or not generation.is_told:
                 return self._chunk(generation, Taken())
-        return self._tell_path()
+        if chunk := self._tell_path():
+            return chunk
+        finished = self._lineage.finished
+        for part in sorted(finished, key=lambda one: finished[one] is None):
+            place = finished.pop(part)
+            return self._told(part, position_of(place) if place else {})
+        return None
 
     def _tell_path(self) -> Chunk | None:
-        """Return what happened to the path itself, and that it was discovered."""
-        is_news = self._known.discovered and not self._known.places and not self._is_discovered
+        """Return what happened to the path itself, and what stood there while nothing was read of anything."""
+        known = self._known
+        is_news = bool(known.origin) and not known.places and known.origin is not self._origin
         if not self._events and not is_news:
             return None
-        self._is_discovered = self._known.discovered
-        if newest := self._known.newest:
+        if newest := known.newest:
             return self._told(newest[0], position_of(newest[1]))
-        return self._told(self._known.waiting, DISCOVERED if self._known.discovered else {})
+        self._origin = known.origin
+        return self._told(known.waiting, position_of(known.origin) if known.origin else {})

@@ -42,7 +42,9 @@ class Place:
     written_ns: int = 0
 
     def precedes(self, identity: Identity, written_ns: int) -> bool:
-        """Tell whether a file that content cannot place came after this one."""
+        """Tell whether a file that content cannot place came after this one, or is it with another content."""
+        if identity.may_be(self.identity):
+            return True
         is_younger = not (identity.birth_ns and self.identity.birth_ns) or identity.birth_ns > self.identity.birth_ns
         return is_younger and written_ns > self.written_ns
 
@@ -50,6 +52,7 @@ class Place:
 def position_of(place: Place) -> Position:
     """Return the position to store."""
     return {
+        "discovered": True,
         "device": place.identity.device,
         "inode": place.identity.inode,
         "birth": place.identity.birth_ns,
@@ -106,7 +109,11 @@ class KnownFiles:
         own = {part: position for part, position in positions.items() if part.startswith(prefix) and position}
         self.discovered = bool(own)
         """Whether the stream was ever looked at. What appears after that is read from its start."""
+        self.origin = place_of(own[self.waiting]) if self.waiting in own else None
+        """Where nothing has been read: what stood there, or when the path was discovered without a file."""
         self.places = {part: place_of(position) for part, position in own.items() if part != self.waiting}
+        self._used = set(self.places)
+        self._last = max((place.generation for place in self.places.values()), default=0)
 
     @property
     def waiting(self) -> str:
@@ -115,7 +122,7 @@ class KnownFiles:
 
     @property
     def newest(self) -> tuple[str, Place] | None:
-        """The file that stood at the path last."""
+        """The file of which something was read, or is, that stood at the path last."""
         return max(self.places.items(), key=lambda one: one[1].generation, default=None)
 
     def of(self, identity: Identity) -> list[tuple[str, Place]]:
@@ -123,12 +130,19 @@ class KnownFiles:
         found = [one for one in self.places.items() if one[1].identity.may_be(identity)]
         return sorted(found, key=lambda one: one[1].generation, reverse=True)
 
+    def discover(self, now_ns: int) -> None:
+        """Take note that there is no file yet; what comes after this moment is new."""
+        self.discovered = True
+        self.origin = Place(Identity(0, 0, now_ns), 0, digest(b""), digest(b""), written_ns=now_ns)
+
     def add(self, identity: Identity) -> tuple[str, int]:
         """Return the name of a part for content that was not read before, and the number of its generation."""
         name = f"{self._prefix}{identity.device}:{identity.inode}:"
-        numbers = [int(part.removeprefix(name)) for part in self.places if part.startswith(name)]
+        # Not the name of one that was just forgotten: what is told of the two may overtake each other.
+        numbers = [int(part.removeprefix(name)) for part in self._used if part.startswith(name)]
         part = f"{name}{max(numbers, default=-1) + 1}"
-        generation = self.newest[1].generation + 1 if self.newest else 1
-        self.places[part] = Place(identity, 0, digest(b""), digest(b""), generation)
+        self._used.add(part)
+        self._last += 1
+        self.places[part] = Place(identity, 0, digest(b""), digest(b""), self._last)
         self.discovered = True
-        return part, generation
+        return part, self._last

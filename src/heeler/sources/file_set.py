@@ -6,7 +6,7 @@ from pathlib import Path
 
 from heeler.model import Chunk, Position, SourceEvent
 from heeler.sources.file_changes import LOOK_SECONDS, Waker
-from heeler.sources.file_following import DISCOVERED, Follower
+from heeler.sources.file_following import Follower
 from heeler.sources.file_names import Names
 from heeler.sources.file_position import WAITING, KnownFiles, by_prefix, prefix_of
 from heeler.sources.lineage import Reading
@@ -17,6 +17,10 @@ LOOKS = 500
 
 RESCAN_SECONDS = 10.0
 """How often patterns are matched in any case; sooner when something appeared that could match."""
+
+
+DISCOVERED: Position = {"discovered": True}
+"""The position of a pattern that was matched."""
 
 
 class FileSet:

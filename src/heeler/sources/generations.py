@@ -79,8 +79,18 @@ class Rotations:
                     continue  # gone in this moment
         return False
 
-    def moved(self, place: Place) -> AnyFile | None:
-        """Return the file of ``place`` under whatever name it has now, gone on to there."""
+    def is_elsewhere(self, place: Place) -> bool:
+        """Tell whether a file is there under a name that rotation does not give."""
+        names = {self._path, *(one.path for one in self.rotated())}
+        file = self.moved(place)
+        if file:
+            file.close()
+        return file is not None and file.path not in names
+
+    def moved(self, place: Place, here: AnyFile | None = None) -> AnyFile | None:
+        """Return the file of ``place`` under whatever name it has now, gone on to there, unless it is ``here``."""
+        if here and here.identity.may_be(place.identity):
+            return None
         for listing in self._listings.values():
             for path in listing.of(place.identity):
                 if file := self._open(path, place.identity):
@@ -118,26 +128,35 @@ class Rotations:
         file.close()
         return None
 
-    def after(self, newest: Place, file: AnyFile | None, skip: Callable[[AnyFile], bool]) -> list[AnyFile]:
+    def after(self, newest: Place, skip: Callable[[AnyFile], bool]) -> tuple[list[AnyFile], AnyFile | None]:
         """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
 
-        ``file`` is where the newest is now. Its place among the others tells which came later; without one their
-        times do.
+        Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
+        on to there. Where it is not, or where nothing of it was read, times tell.
         """
-        rotated = self.rotated()
-        inode = file.identity.inode if file else newest.identity.inode
-        at = next((at for at, one in enumerate(rotated) if one.inode == inode), None)
         found: list[AnyFile] = []
-        for one in rotated if at is None else rotated[at + 1 :]:
-            opened = self.open(one)
-            if opened is None:
+        copy: AnyFile | None = None
+        is_there = False
+        for rotated in reversed(self.rotated()):
+            file = self.open(rotated)
+            if file is None:
                 continue
-            is_later = at is not None or newest.precedes(opened.identity, opened.written_ns)
-            if is_later and not skip(opened):
-                found.append(opened)
+            is_there = bool(newest.offset) and file.resume(newest)
+            if is_there:
+                copy = file
+                break
+            if skip(file):
+                file.close()
             else:
-                opened.close()
-        return found
+                found.append(file)
+        later = [one for one in found if is_there or newest.precedes(one.identity, one.written_ns)]
+        for one in found:
+            if one not in later:
+                one.close()
+        if copy and copy.identity.may_be(newest.identity):
+            copy.close()
+            copy = None
+        return later[::-1], copy
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:

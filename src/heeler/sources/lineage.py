@@ -1,5 +1,6 @@
 """Which files of one path are read, in which order, and which comes after which: the decisions about rotation."""
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,7 +119,8 @@ class Lineage:
     def gone(self) -> None:
         """Take note that no file stands at the path: what comes is new, and what was there may still be written."""
         if self._is_found:
-            self.known.discovered = True
+            if not self.known.discovered:
+                self.known.discover(self._reading.clock.now_us() * 1000)
             self._retire()
         else:
             self._is_found = self._succeed(None)
@@ -141,26 +143,26 @@ class Lineage:
     def _succeed(self, here: OpenFile | None) -> bool:
         """Find what came before the file at the path and is unread; return False where nothing can be decided yet."""
         rotations, was_read = self._rotations(), bool(self.generations)
+        self._retire()
         part = self._part_of(here) if here else None
-        newest = self.known.newest[0] if self.known.newest else None
+        newest = self._newest(rotations, part)
         found: list[Generation] = []
         lost: dict[str, SourceEvent] = {}
         for name, place in self._unread(part):
-            if file := rotations.moved(place) or rotations.copy_of(place, self._is_other):
+            if file := rotations.moved(place, here) or rotations.copy_of(place, self._is_other):
                 found.append(self._generation(name, place, file))
-            elif name == newest and part is None and here and place.offset and here.resume(place):
+            elif place is newest and part is None and here and place.offset and here.resume(place):
                 part = name  # the same bytes in another file: copied, or its disk came back under another name
-            elif name == newest and here is None:
+            elif place is newest and here is None:
                 for one in found:
                     self._close(one)
                 return False
             else:
                 lost[name] = _lost(self._path, here, place)
-        self._retire()
         self.generations = sorted([*self.generations, *found], key=lambda one: one.number)
-        self.revive()
-        part = self._insert_missed(rotations, part, here)
         self._forget([*lost], rotations)
+        self.revive()
+        part = self._put_missed_before(here, part, newest, rotations)
         events = list(lost.values())
         if here:
             self._append(here, part)
@@ -170,6 +172,36 @@ class Lineage:
         if self.generations:
             self.generations[-1].events += events
         return True
+
+    def _put_missed_before(
+        self, here: OpenFile | None, part: str | None, newest: Place | None, rotations: Rotations
+    ) -> str | None:
+        """Put what was missed before the file at the path; return which part that is then, None for a new one."""
+        is_newest = part is not None and self.known.places[part] is newest
+        if newest is None or (is_newest and newest.offset):
+            return part
+        if self._insert_missed(rotations, newest, here) and part and is_newest:
+            self._drop(part)
+            return None
+        return part
+
+    def _newest(self, rotations: Rotations, here: str | None) -> Place | None:
+        """Return what stood at the path last.
+
+        A file of which nothing was read and that is not where it was is any of those that are there now.
+        """
+        if (newest := self.known.newest) is None:
+            return self.known.origin
+        name, place = newest
+        is_held = any(one.part == name for one in self.generations)
+        if not (place.offset or place.done or is_held or name == here or rotations.is_elsewhere(place)):
+            self.known.origin = place
+            self._drop(name)
+        return place
+
+    def _drop(self, part: str) -> None:
+        self.known.places.pop(part)
+        self.finished[part] = None
 
     def _part_of(self, here: OpenFile) -> str | None:
         """Return which part the file at the path is, gone on to where it was read; None for one that is new."""
@@ -181,29 +213,59 @@ class Lineage:
         """Return the parts that were being read and are not open, oldest first."""
         held = {here, *(one.part for one in self.generations)}
         active = [(name, place) for name, place in self.known.places.items() if name not in held and not place.done]
-        return sorted(active, key=lambda one: one[1].generation)
+        # Of two contents of one file the one of which nothing was read was told of, and nothing came of it.
+        of_file = Counter(place.identity for place in self.known.places.values())
+        for name, _ in [one for one in active if not one[1].offset and of_file[one[1].identity] > 1]:
+            self._drop(name)
+        return sorted((one for one in active if one[0] in self.known.places), key=lambda one: one[1].generation)
 
-    def _insert_missed(self, rotations: Rotations, part: str | None, here: OpenFile | None) -> str | None:
-        """Put the files behind the newest that stood at the path while nobody looked; return the part of ``here``."""
-        if (newest := self.known.newest) is None:
-            return part
-        name, place = newest
-        if name == part and place.offset:
-            return part
-        file = next((one.file for one in self.generations if one.part == name), None)
-        missed = rotations.after(place, file, lambda one: self._is_other(one.identity) or _is_one(one, here))
+    def _insert_missed(self, rotations: Rotations, newest: Place, here: AnyFile | None) -> bool:
+        """Put the files behind ``newest`` that stood at the path while nobody looked; tell whether there are any."""
+        missed, copy = rotations.after(newest, lambda one: _is_one(one, here) or self._is_known(one))
+        if copy:
+            self._go_on_in(copy, newest)
         for one in missed:
             self._append(one, rotated=True)
-        if missed and part == name:
-            self.finished[name] = None  # it comes after what was missed, and nothing of it was read yet
-            self.known.places.pop(name)
-            return None
-        return part
+        return bool(missed)
+
+    def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
+        """Read on in a copy of a file that is gone: what was added to the copy is unread."""
+        held = [one for one in self.generations if one.number == newest.generation and one.file.is_deleted]
+        if not held or self._is_other(copy.identity):
+            copy.close()
+            return
+        self._close(held[0])
+        held[0].file = copy
+        self._claim(held[0])
+
+    def _is_known(self, file: AnyFile) -> bool:
+        """Tell whether a rotated file is known, or has the content of one that is."""
+        places = self.known.places.values()
+        return self._is_other(file.identity) or any(place.offset and file.resume(place) for place in places)
+
+    def look_before(self) -> None:
+        """Find copies of a file of which nothing was read when it was truncated: nothing else tells of that."""
+        current = self.current
+        if current is None or current.file.offset:
+            return
+        self.generations.remove(current)
+        if self._insert_missed(self._rotations(), current.place, current.file):
+            self._drop(current.part)
+            self._append(current.file)
+        else:
+            self.generations.append(current)
 
     def _is_other(self, identity: Identity) -> bool:
         """Tell whether a file is known, so that it is no missed one and no copy."""
         is_free = self._reading.claims.is_free(identity.device, identity.inode, self)
-        return not is_free or bool(self.known.of(identity))
+        is_held = any(one.file.identity.may_be(identity) for one in self.generations)
+        return is_held or not is_free or bool(self.known.of(identity))
+
+    def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None) -> list[AnyFile]:
+        missed, again = rotations.after(was, lambda one: _is_one(one, copy) or self._is_known(one))
+        if again:
+            again.close()
+        return missed
 
     def changed(self, generation: Generation) -> None:
         """Take note that the bytes before the offset are no longer those that were read: what is there now is new.
@@ -220,7 +282,7 @@ class Lineage:
                 return  # a network file system had shown something old
         rotations, size = self._rotations(), file.size
         copy = None if generation.rotated else rotations.copy_of(was, self._is_other)
-        missed = [] if generation.rotated else rotations.after(was, copy, lambda one: self._is_other(one.identity))
+        missed = [] if generation.rotated else self._missed_behind(rotations, was, copy)
         at = self.generations.index(generation)
         behind = self.generations[at + 1 :]
         del self.generations[at:]
@@ -278,8 +340,7 @@ class Lineage:
         if rotations.is_complete:
             lost += [part for part, place in done[:-MOST_REMEMBERED] if not rotations.has(place.identity)]
         for part in lost:
-            self.known.places.pop(part)
-            self.finished[part] = None
+            self._drop(part)
 
     def _append(self, file: AnyFile, part: str | None = None, *, rotated: bool = False) -> None:
         told = self.known.places[part] if part else None
@@ -297,6 +358,8 @@ class Lineage:
         """Return the generation of a rotated file of which something was read."""
         now = self._reading.clock.monotonic()
         generation = Generation(part, place.generation, file, place, rotated=True, quiet_since=now)
+        # A copy is another file; the one that it was made of is free for other content.
+        self.known.places[part] = replace(place, identity=file.identity)
         self._claim(generation)
         return generation
 

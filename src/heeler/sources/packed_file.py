@@ -28,6 +28,7 @@ class PackedFile:
         self.path = path
         self._fd = open_regular(path)
         self.identity: Identity = identity_of(self._fd)
+        self.written_ns = os.fstat(self._fd).st_mtime_ns  # compressing keeps it
         self.offset = 0
         self._rest = self._head = self._mark = b""
         self._content = self._again()
@@ -37,11 +38,6 @@ class PackedFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-    @property
-    def written_ns(self) -> int:
-        """See `OpenFile.written_ns`; compressing keeps it."""
-        return os.fstat(self._fd).st_mtime_ns
 
     @property
     def trouble(self) -> str:
