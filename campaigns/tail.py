@@ -60,14 +60,14 @@ class Play:
     folder: Path
     chunk_bytes: int = 1 << 16
     last: int = 0
-    half: bytes = b""  # the line that is being written
+    half: bytes = b""  # what is missing of the line that is being written
+    half_number: int = 0
     lost: set[int] = field(default_factory=set)  # cannot be had any more, which a record must tell
     unseen: set[int] = field(default_factory=set)  # may never have been seen: nobody can tell
     again: set[int] = field(default_factory=set)  # may come again
     late: set[int] = field(default_factory=set)  # written to a file that was rotated already
     torn: set[int] = field(default_factory=set)  # never got their end
-    held: set[int] = field(default_factory=set)  # in files that are gone, which a reader may still hold
-    waiting: list[Operation] = field(default_factory=list)
+    stood: set[int] = field(default_factory=set)  # inodes that stood at the path
 
     def __post_init__(self) -> None:
         """Begin with an empty file and a reader that has seen it."""
@@ -91,7 +91,6 @@ class Play:
             else:
                 looks.append((name, how))
         self._run(looks, most=None)
-        self.waiting = []
         self._finish()
 
     def _run(self, looks: list[Operation | None], most: int | None) -> None:
@@ -169,27 +168,28 @@ class Play:
             line = self._whole_line()
             cut = 1 + how % (len(line) - 1)
             self._append(self.path, line[:cut])
-            self.half = line[cut:]
+            self.half, self.half_number = line[cut:], self.last
 
     def _tear(self) -> None:
         """End the line that is being written: nobody completes it."""
         if self.half:
-            self.torn.add(self.last)
+            self.torn.add(self.half_number)
         self.half = b""
 
     def _numbers(self, path: Path) -> set[int]:
         return {int(one[1]) for one in LINE.finditer(path.read_bytes())} if path.exists() else set()
 
     def _destroy(self, kept: frozenset[int] = frozenset()) -> None:
-        """Note that the lines but for ``kept`` are gone. Nobody can tell where nothing of the file was read."""
+        """Note that the lines but for ``kept`` are gone. Nobody can tell where all that was read is there still."""
         numbers, stored = self._numbers(self.path), set(self.stored())
-        gone = self.lost if numbers & stored else self.unseen
+        gone = self.lost if numbers & stored - kept else self.unseen
         gone |= numbers - stored - kept
 
     def _rotate_only(self, how: int) -> None:
         del how
         if self.path.exists():
             self._tear()
+            self.stood.add(self.path.stat().st_ino)
             shift(self.path, KEEP)
             self.path.rename(self.path.with_name("app.log.1"))
 
@@ -203,6 +203,7 @@ class Play:
             self._tear()
             shift(self.path, KEEP)
             self.path.with_name("app.log.1").write_bytes(self.path.read_bytes())
+            self.stood.discard(self.path.with_name("app.log.1").stat().st_ino)
             with self.path.open("r+b") as file:
                 file.truncate(0)
 
@@ -256,7 +257,7 @@ class Play:
     def _write_late(self, how: int) -> None:
         del how
         old = self.path.with_name("app.log.1")
-        if old.exists():
+        if old.exists() and old.stat().st_ino in self.stood:  # nobody writes to a copy
             data = self._line()
             self.late.add(self.last)
             if not old.read_bytes().endswith(b"\n") and old.stat().st_size:
@@ -268,8 +269,9 @@ class Play:
         del how
         if self.path.exists() and self.path.stat().st_size and not self.half:
             copy = self.path.with_name("copy")
-            copy.write_bytes(self.path.read_bytes() + self._line())
-            self.again |= self._numbers(self.path)
+            before = self._numbers(self.path)
+            copy.write_bytes(self.path.read_bytes() + self._whole_line())
+            self.again |= before
             copy.replace(self.path)
 
     # --- what was stored ---

@@ -10,6 +10,7 @@ from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, SourceUnavailable, UsageError
 from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
 from heeler.sources.blocking import BlockingSource, Reader
+from heeler.sources.claims import Claims
 from heeler.sources.descriptors import Descriptors
 from heeler.sources.file_changes import Inotify, Waker
 from heeler.sources.file_identity import NotRegular
@@ -17,7 +18,7 @@ from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_names import Names
 from heeler.sources.file_position import by_prefix, place_of, position_of, prefix_of
 from heeler.sources.file_set import FileSet
-from heeler.sources.lineage import Claims, Reading
+from heeler.sources.lineage import Reading
 from heeler.sources.rotated_files import Listings
 
 GRACE_SECONDS = 60.0

@@ -114,12 +114,13 @@ class Follower:
             if self._lineage.generations and not self._is_drained:
                 # What stood there is read to its end first: then its content tells which file came after it.
                 self._is_behind = self._fresh = True
+                self._lineage.look_before(is_here=False)
                 return
             self._lineage.stands()
             self._signature = None
         if signature != self._signature:
             self._signature, self._since, self._fresh = signature, now, True
-            self._lineage.look_before()
+            self._lineage.look_before(is_here=True)
         elif self._checked < self._since + SETTLE_SECONDS:
             self._fresh = True
 
@@ -159,6 +160,8 @@ class Follower:
         if is_current:
             self._trouble["file"] = ""
             self._fresh, self._checked = False, self._reading.clock.monotonic()
+        elif generation in self._lineage.generations and not generation.is_told:
+            return self._chunk(generation, taken)  # before what comes after it, as somebody may write to it later
         return None
 
     def _fail(self, generation: Generation, error: OSError) -> None:

@@ -105,6 +105,19 @@ class OpenFile:
             self.offset, self._head, self._mark, self._written_ns = place.offset, head, mark, place.written_ns
         return known
 
+    def is_copy(self, place: Place) -> bool:
+        """Tell whether this holds just what was read up to ``place``, and nothing more."""
+        return self.size == place.offset and (
+            digest(self._head_of(place.offset)),
+            digest(self._before(place.offset)),
+        ) == (place.head, place.mark)
+
+    @property
+    def end(self) -> Place:
+        """The place behind all that the file holds now: what else holds it is a copy."""
+        size = self.size
+        return Place(self.identity, size, digest(self._head_of(size)), digest(self._before(size)))
+
     def begins_like(self, place: Place) -> bool:
         """Tell whether this is a copy that was made before all of ``place`` was read: shorter, with the same head."""
         head = self._head_of(place.offset)

@@ -45,8 +45,9 @@ class Place:
         """Tell whether a file that content cannot place came after this one, or is it with another content."""
         if identity.may_be(self.identity):
             return True
-        is_younger = not (identity.birth_ns and self.identity.birth_ns) or identity.birth_ns > self.identity.birth_ns
-        return is_younger and written_ns > self.written_ns
+        # Not "later than": the clocks of file systems tick a few milliseconds apart.
+        is_younger = not (identity.birth_ns and self.identity.birth_ns) or identity.birth_ns >= self.identity.birth_ns
+        return is_younger and written_ns >= self.written_ns
 
 
 def position_of(place: Place) -> Position:

@@ -107,15 +107,17 @@ class Rotations:
         """
         if not place.offset:
             return None
-        candidates = self.rotated()[::-1]
-        for at, rotated in enumerate(candidates):
-            file = self.open(rotated)
-            if file is None:
-                continue
-            if not apart_from(file.identity) and (file.resume(place) or (at == 0 and file.begins_like(place))):
-                return file
-            file.close()
-        return None
+        files = [file for rotated in self.rotated()[::-1] if (file := self.open(rotated))]
+        copies = [file for file in files if not apart_from(file.identity)]
+        # One that holds just what was read goes first: more files may begin alike than are copies.
+        found = next((file for file in copies if file.is_copy(place)), None)
+        found = next((file for file in [found, *copies] if file and file.resume(place)), None)
+        if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
+            found = copies[0]
+        for file in files:
+            if file is not found:
+                file.close()
+        return found
 
     def open(self, rotated: Rotated) -> AnyFile | None:
         """Open a rotated file if it is still there."""
@@ -128,31 +130,51 @@ class Rotations:
         file.close()
         return None
 
+    def before(self, place: Place, skip: Callable[[AnyFile], bool], *, is_here: bool) -> list[AnyFile]:
+        """Return copies of a file of which nothing was read, oldest first: they were made before it was truncated.
+
+        ``is_here`` says that it stands at the path still; else its place is among the others.
+        """
+        rotated = self.rotated()
+        at = next((at for at, one in enumerate(rotated) if one.inode == place.identity.inode), None)
+        found = []
+        for one in rotated if is_here else rotated[: at or 0]:
+            file = self.open(one)
+            if file and place.precedes(file.identity, file.written_ns) and not skip(file):
+                found.append(file)
+            elif file:
+                file.close()
+        return found
+
     def after(self, newest: Place, skip: Callable[[AnyFile], bool]) -> tuple[list[AnyFile], AnyFile | None]:
         """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
 
         Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
         on to there. Where it is not, or where nothing of it was read, times tell.
         """
-        found: list[AnyFile] = []
+        found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
-        is_there = False
+        is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
         for rotated in reversed(self.rotated()):
             file = self.open(rotated)
             if file is None:
                 continue
-            is_there = bool(newest.offset) and file.resume(newest)
-            if is_there:
+            # Others may begin alike: only where it is not there itself a copy of it is looked for.
+            may_be = file.identity.may_be(newest.identity) or not is_listed
+            if newest.offset and may_be and file.resume(newest):
                 copy = file
                 break
+            is_behind = is_behind and not file.identity.may_be(newest.identity)
             if skip(file):
                 file.close()
             else:
-                found.append(file)
-        later = [one for one in found if is_there or newest.precedes(one.identity, one.written_ns)]
-        for one in found:
-            if one not in later:
-                one.close()
+                found.append((file, is_behind))
+        later = []
+        for file, comes_behind in found:
+            if copy or comes_behind or newest.precedes(file.identity, file.written_ns):
+                later.append(file)
+            else:
+                file.close()
         if copy and copy.identity.may_be(newest.identity):
             copy.close()
             copy = None

@@ -1,12 +1,12 @@
 """Which files of one path are read, in which order, and which comes after which: the decisions about rotation."""
 
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heeler.clock import Clock
 from heeler.model import SourceEvent
+from heeler.sources.claims import Claims
 from heeler.sources.descriptors import Descriptors
 from heeler.sources.file_identity import Identity
 from heeler.sources.file_lines import OpenFile
@@ -16,44 +16,6 @@ from heeler.sources.rotated_files import Listings
 
 MOST_REMEMBERED = 8
 """Rotated files of one path whose positions are kept although the files are gone. They may come back, compressed."""
-
-
-class Claims:
-    """Which path reads which file, so that a file with several names is read once."""
-
-    def __init__(self) -> None:
-        self._owners: dict[tuple[int, int], object] = {}
-        self._known: dict[tuple[int, int], list[KnownFiles]] = {}
-
-    def know(self, known: KnownFiles) -> None:
-        """Take note of what was read of the files of one path."""
-        for place in known.places.values():
-            self.note(place.identity, known)
-
-    def note(self, identity: Identity, known: KnownFiles) -> None:
-        """Take note that something was read of one file."""
-        noted = self._known.setdefault((identity.device, identity.inode), [])
-        if known not in noted:
-            noted.append(known)
-
-    def is_free(self, device: int, inode: int, owner: object) -> bool:
-        """Tell whether ``owner`` may read a file."""
-        return self._owners.get((device, inode), owner) is owner
-
-    def take(self, identity: Identity, owner: object) -> None:
-        """Let nobody else read a file."""
-        self._owners[identity.device, identity.inode] = owner
-
-    def release(self, identity: Identity, owner: object) -> None:
-        """Let others read a file."""
-        if self._owners.get((identity.device, identity.inode)) is owner:
-            del self._owners[identity.device, identity.inode]
-
-    def go_on(self, file: OpenFile, known: KnownFiles) -> None:
-        """Move a file to where it was read before under another path than that of ``known``."""
-        for other in self._known.get((file.identity.device, file.identity.inode), ()):
-            if other is not known and any(file.resume(place) for _, place in other.of(file.identity)):
-                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +83,7 @@ class Lineage:
         if self._is_found:
             if not self.known.discovered:
                 self.known.discover(self._reading.clock.now_us() * 1000)
+            self.look_before(is_here=False)
             self._retire()
         else:
             self._is_found = self._succeed(None)
@@ -146,20 +109,22 @@ class Lineage:
         self._retire()
         part = self._part_of(here) if here else None
         newest = self._newest(rotations, part)
-        found: list[Generation] = []
+        held = list(self.generations)
         lost: dict[str, SourceEvent] = {}
         for name, place in self._unread(part):
             if file := rotations.moved(place, here) or rotations.copy_of(place, self._is_other):
-                found.append(self._generation(name, place, file))
+                self.generations.append(self._generation(name, place, file))
             elif place is newest and part is None and here and place.offset and here.resume(place):
                 part = name  # the same bytes in another file: copied, or its disk came back under another name
             elif place is newest and here is None:
-                for one in found:
-                    self._close(one)
+                for one in self.generations:
+                    if one not in held:
+                        self._close(one)
+                self.generations = held
                 return False
             else:
                 lost[name] = _lost(self._path, here, place)
-        self.generations = sorted([*self.generations, *found], key=lambda one: one.number)
+        self.generations.sort(key=lambda one: one.number)
         self._forget([*lost], rotations)
         self.revive()
         part = self._put_missed_before(here, part, newest, rotations)
@@ -213,11 +178,12 @@ class Lineage:
         """Return the parts that were being read and are not open, oldest first."""
         held = {here, *(one.part for one in self.generations)}
         active = [(name, place) for name, place in self.known.places.items() if name not in held and not place.done]
-        # Of two contents of one file the one of which nothing was read was told of, and nothing came of it.
-        of_file = Counter(place.identity for place in self.known.places.values())
-        for name, _ in [one for one in active if not one[1].offset and of_file[one[1].identity] > 1]:
+        # Of several contents of one file only the newest can be there still; of the others nothing may have been read.
+        last = {place.identity: name for name, place in sorted(self.known.places.items(), key=_generation)}
+        for name, _ in [one for one in active if not one[1].offset and last[one[1].identity] != one[0]]:
             self._drop(name)
-        return sorted((one for one in active if one[0] in self.known.places), key=lambda one: one[1].generation)
+        # The newest first: where one content begins with another, a copy is one of the newer.
+        return sorted((one for one in active if one[0] in self.known.places), key=_generation, reverse=True)
 
     def _insert_missed(self, rotations: Rotations, newest: Place, here: AnyFile | None) -> bool:
         """Put the files behind ``newest`` that stood at the path while nobody looked; tell whether there are any."""
@@ -239,21 +205,31 @@ class Lineage:
         self._claim(held[0])
 
     def _is_known(self, file: AnyFile) -> bool:
-        """Tell whether a rotated file is known, or has the content of one that is."""
-        places = self.known.places.values()
-        return self._is_other(file.identity) or any(place.offset and file.resume(place) for place in places)
+        """Tell whether a rotated file is known, or is a copy of one that is: the whole of it, as many begin alike."""
+        places = [*self.known.places.values(), *(_end(one.file) for one in self.generations)]
+        return self._is_other(file.identity) or any(place.offset and file.is_copy(place) for place in places)
 
-    def look_before(self) -> None:
-        """Find copies of a file of which nothing was read when it was truncated: nothing else tells of that."""
+    def look_before(self, *, is_here: bool) -> None:
+        """Find copies of a file of which nothing was read when it was truncated: nothing else tells of that.
+
+        ``is_here`` says that the file stands at the path still.
+        """
         current = self.current
-        if current is None or current.file.offset:
+        if current is None or current.file.offset or not isinstance(current.file, OpenFile):
             return
-        self.generations.remove(current)
-        if self._insert_missed(self._rotations(), current.place, current.file):
+        try:
+            now = current.file.end
+        except OSError:
+            return  # told when it is read
+        copies = self._rotations().before(
+            current.place, lambda one: self._is_known(one) or (now.offset > 0 and one.is_copy(now)), is_here=is_here
+        )
+        if copies:
+            self.generations.remove(current)
+            for one in copies:
+                self._append(one, rotated=True)
             self._drop(current.part)
             self._append(current.file)
-        else:
-            self.generations.append(current)
 
     def _is_other(self, identity: Identity) -> bool:
         """Tell whether a file is known, so that it is no missed one and no copy."""
@@ -261,8 +237,13 @@ class Lineage:
         is_held = any(one.file.identity.may_be(identity) for one in self.generations)
         return is_held or not is_free or bool(self.known.of(identity))
 
-    def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None) -> list[AnyFile]:
-        missed, again = rotations.after(was, lambda one: _is_one(one, copy) or self._is_known(one))
+    def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None, now: Place) -> list[AnyFile]:
+        """Return what came between the content that was read and the one that is there ``now``."""
+
+        def skip(one: AnyFile) -> bool:
+            return _is_one(one, copy) or self._is_known(one) or (now.offset > 0 and one.is_copy(now))
+
+        missed, again = rotations.after(was, skip)
         if again:
             again.close()
         return missed
@@ -281,8 +262,9 @@ class Lineage:
             if file.same():
                 return  # a network file system had shown something old
         rotations, size = self._rotations(), file.size
-        copy = None if generation.rotated else rotations.copy_of(was, self._is_other)
-        missed = [] if generation.rotated else self._missed_behind(rotations, was, copy)
+        is_newest = generation is self.generations[-1]
+        copy = rotations.copy_of(was, self._is_other) if is_newest else None
+        missed = self._missed_behind(rotations, was, copy, file.end) if is_newest else []
         at = self.generations.index(generation)
         behind = self.generations[at + 1 :]
         del self.generations[at:]
@@ -302,11 +284,10 @@ class Lineage:
 
     def let_go(self, generation: Generation) -> None:
         """Stop reading a rotated file: it was read to its end, and nobody has written to it for a while."""
-        is_deleted = generation.file.is_deleted
         generation.done = True
         self._close(generation)
         self.generations.remove(generation)
-        self._finish(generation.part, generation.place, is_deleted=is_deleted)
+        self._finish(generation.part, generation.place)
 
     def lose(self, generation: Generation, *, is_unread: bool) -> None:
         """Take note that a rotated file is not to be found any more."""
@@ -314,7 +295,7 @@ class Lineage:
         self._close(generation)
         if is_unread and self.generations:
             self.generations[-1].events.append(_lost(self._path, None, generation.place))
-        self._finish(generation.part, replace(generation.place, done=True), is_deleted=True)
+        self._finish(generation.part, replace(generation.place, done=True))
 
     def find(self, generation: Generation) -> bool:
         """Find a rotated file that was closed for a while under its name of now."""
@@ -325,18 +306,13 @@ class Lineage:
         generation.file = file
         return True
 
-    def _finish(self, part: str, place: Place, *, is_deleted: bool) -> None:
-        # What stood there last stays known, so that the path stays discovered.
-        if is_deleted and self.known.newest and self.known.newest[0] != part:
-            self.known.places.pop(part, None)
-            self.finished[part] = None
-        else:
-            self.known.places[part] = place
-            self.finished[part] = place
+    def _finish(self, part: str, place: Place) -> None:
+        # Kept also where the file is gone: a compressed copy of it may be there, or come.
+        self.known.places[part] = self.finished[part] = place
 
     def _forget(self, lost: list[str], rotations: Rotations) -> None:
         """Forget files that are not there any more; but for the last rotated ones, which may come back compressed."""
-        done = sorted((one for one in self.known.places.items() if one[1].done), key=lambda one: one[1].generation)
+        done = sorted((one for one in self.known.places.items() if one[1].done), key=_generation)
         if rotations.is_complete:
             lost += [part for part, place in done[:-MOST_REMEMBERED] if not rotations.has(place.identity)]
         for part in lost:
@@ -374,6 +350,17 @@ class Lineage:
 
 def _is_one(one: AnyFile, other: AnyFile | None) -> bool:
     return other is not None and one.identity.may_be(other.identity)
+
+
+def _end(file: AnyFile) -> Place:
+    try:
+        return file.end if isinstance(file, OpenFile) else file.place
+    except OSError:
+        return file.place  # it was closed for a while, and has moved
+
+
+def _generation(known: tuple[str, Place]) -> int:
+    return known[1].generation
 
 
 def _lost(path: Path, here: OpenFile | None, place: Place) -> SourceEvent:

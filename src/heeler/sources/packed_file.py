@@ -62,6 +62,15 @@ class PackedFile:
         self._content, self._rest, self.offset, self._head, self._mark = content, b"", place.offset, head, mark
         return True
 
+    def is_copy(self, place: Place) -> bool:
+        """See `OpenFile.is_copy`."""
+        self._fill(_HEAD_BYTES)
+        if digest(self._rest[: min(MARK_BYTES, place.offset)]) != place.head:
+            return False
+        content = self._again()
+        mark = content.skip(place.offset, MARK_BYTES)
+        return content.offset == place.offset and digest(mark) == place.mark and not content.read(1)
+
     def begins_like(self, place: Place) -> bool:
         """See `OpenFile.begins_like`."""
         self._fill(_HEAD_BYTES)
