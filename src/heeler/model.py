@@ -24,7 +24,8 @@ class Chunk:
 
     A source for a store says more of such an end. Where ``unfinished_bytes`` is not 0 the last line has so many bytes
     and may still grow: ``position`` lies before it, and the next chunk of the part brings it again, longer. ``piece``
-    tells that the data ends inside a line that goes on in the next chunk.
+    tells that the data ends inside a line that goes on in the next chunk. ``path`` is under which name a followed file
+    was found; its parts are the files that stood there. An empty ``position`` says that the part can be forgotten.
     """
 
     part: str
@@ -34,6 +35,7 @@ class Chunk:
     events: tuple["SourceEvent", ...] = ()
     unfinished_bytes: int = 0
     piece: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

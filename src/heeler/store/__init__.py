@@ -18,7 +18,7 @@ class Batch:
     lies before it, and the next batch of the part that has rows must bring it again, perhaps longer; it keeps its
     seq then. A batch that brings anything else leaves the unfinished line as it is, for ever: its file was replaced.
     ``piece`` says that the last row is a piece of a line that goes on in the next batch; never both. ``events`` become
-    records before these rows, see `heeler.store.events`.
+    records before these rows, see `heeler.store.events`. An empty position says that the part can be forgotten.
     """
 
     source: str

@@ -80,7 +80,9 @@ class Lake:
 
     def positions(self, source: str) -> dict[str, Position]:
         """Return how far each part of ``source`` has been read, by part."""
-        rows = self.catalog.execute("select part, position from position where source = ?", (source,))
+        rows = self.catalog.execute(
+            "select part, position from position where source = ? and position <> '{}'", (source,)
+        )
         return {part: json.loads(position) for part, position in rows}
 
     def complete(self, batch: Batch) -> Completed:
@@ -151,6 +153,7 @@ class Lake:
                 "on conflict do update set position = excluded.position, head = excluded.head, tick = excluded.tick",
                 plan.positions(number),
             )
+            self.catalog.execute("delete from position where position = '{}'")  # what its source has forgotten
             self.catalog.executemany(
                 "insert or ignore into alert (rule, state, hits, time, zone) values (?, ?, ?, ?, ?)",
                 [(row.rule, row.state, row.hits, row.time_us, row.zone_minutes) for row in tick.alerts],
