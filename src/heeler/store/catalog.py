@@ -9,7 +9,7 @@ from heeler.errors import EnvironmentFailed, UsageError
 from heeler.formats import Format
 from heeler.formats.choose import PLAIN
 from heeler.formats.template import Template
-from heeler.store.schema import CATALOG, VERSION
+from heeler.store.schema import CATALOG, MIGRATIONS, VERSION
 
 FILE = "catalog.sqlite"
 _BUSY_SECONDS = 5.0
@@ -31,9 +31,11 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
         catalog.execute("pragma synchronous = full")
         catalog.execute("pragma foreign_keys = on")
         with transaction(catalog):
-            if _version(catalog) == 0:
-                for statement in CATALOG.split(";"):
-                    catalog.execute(statement)
+            version = _version(catalog)
+            scripts = [CATALOG] if version == 0 else [MIGRATIONS[before] for before in range(version, VERSION)]
+            for statement in ";".join(scripts).split(";"):
+                catalog.execute(statement)
+            if version < VERSION:
                 catalog.execute(f"pragma user_version = {VERSION}")
     except sqlite3.Error as error:
         if catalog is not None:

@@ -60,8 +60,13 @@ RECORD_TABLES: Mapping[str, Schema] = {"access": {**RECORD, **ACCESS}, "log": {*
 ROLLUP_TABLES: Mapping[str, Schema] = {"hits": HITS, "rollup": ROLLUP}
 TABLES: Mapping[str, Schema] = {**RECORD_TABLES, **ROLLUP_TABLES}
 
-VERSION = 1
+VERSION = 2
 """The version of everything here. A lake of a newer one is refused; one of an older one is migrated."""
+
+MIGRATIONS: Mapping[int, str] = {
+    1: "create table saved_search (name text primary key, query text not null) strict;",
+}
+"""What brings a catalog from a version to the next."""
 
 CATALOG = """
 create table setting (key text primary key, value text not null) strict;
@@ -109,6 +114,7 @@ create table alert (
     id integer primary key, rule text not null, state text not null, hits integer not null, time integer not null,
     zone integer not null, unique (rule, state, time)
 ) strict;
+create table saved_search (name text primary key, query text not null) strict;
 -- Files that nothing refers to any more, since when, and whether a copy of the catalog knows that too (0 or 1).
 create table garbage (
     path text primary key, since integer not null, replaced_tick integer not null, copied integer not null default 0
