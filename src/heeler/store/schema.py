@@ -109,6 +109,7 @@ create table alert (
     id integer primary key, rule text not null, state text not null, hits integer not null, time integer not null,
     zone integer not null, unique (rule, state, time)
 ) strict;
+create table saved_search (name text primary key, query text not null) strict;
 -- Files that nothing refers to any more, since when, and whether a copy of the catalog knows that too (0 or 1).
 create table garbage (
     path text primary key, since integer not null, replaced_tick integer not null, copied integer not null default 0
@@ -116,5 +117,10 @@ create table garbage (
 """
 """The catalog of a lake. All times are UTC microseconds since 1970."""
 
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {1: ("alter table log_stream add column source text",)}
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "alter table log_stream add column source text",
+        "create table saved_search (name text primary key, query text not null) strict",
+    )
+}
 """By version, the statements that bring a catalog of that version to the next one."""
