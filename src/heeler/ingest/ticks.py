@@ -6,8 +6,8 @@ from concurrent.futures import Executor
 
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed
-from heeler.store import AlertRow, Tick
-from heeler.store.lake import Completed, Lake
+from heeler.store import AlertRow, Completed, Tick
+from heeler.store.lake import Lake
 from heeler.store.upkeep import Upkeep
 
 TICK_SECONDS = 1.0

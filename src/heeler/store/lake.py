@@ -2,8 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,7 @@ import polars as pl
 from heeler.errors import EnvironmentFailed
 from heeler.formats import Format, members_of
 from heeler.model import Position
-from heeler.store import Batch, Tick
+from heeler.store import Batch, Completed, Tick
 from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_writing, transaction
 from heeler.store.events import EVENT_FORMAT
@@ -26,23 +25,8 @@ FormatKey = tuple[str, str, str]
 """Name, table and definition of a format."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A batch ready to be written: its rows but for seq, and what was counted of them, by table.
-
-    Made beside the writer. What was counted of an unfinished line is apart, because it goes when the line is joined.
-    """
-
-    batch: Batch
-    rows: pl.DataFrame
-    counted: Mapping[str, pl.DataFrame]
-    counted_unfinished: Mapping[str, pl.DataFrame]
-    formats: Mapping[int, Format]
-    """By their ids, the formats of the rows: the members of the batch's format."""
-
-
 class Lake:
-    """Writes ticks to the lake in ``folder``, and makes it where there is none. Belongs to one thread at a time.
+    """Writes ticks to the lake in ``folder``, and makes it where there is none. Implements `heeler.store.Store`.
 
     Raises `EnvironmentFailed` at once where the folder cannot be written or another process writes to it. ``at_step``
     is called with the name of each step of a commit; the campaigns kill the process there. ``recovered`` says what

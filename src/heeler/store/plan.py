@@ -5,21 +5,17 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from heeler.formats import render
-from heeler.store import Batch
+from heeler.store import Batch, Completed
 from heeler.store.catalog import stored_format
 from heeler.store.events import EVENT_FORMAT, event_rows
 from heeler.store.records import by_table, joined, line_of, numbered
 from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob, to_blob
 from heeler.store.streams import Stream, Streams
-
-if TYPE_CHECKING:
-    from heeler.store.lake import Completed
 
 FEWEST_SEGMENT_ROWS = 2_000
 """Fewer rows of a table than this go into the catalog as a blob, and become a segment in upkeep."""
@@ -99,7 +95,7 @@ class Plan:
     def __init__(
         self,
         catalog: sqlite3.Connection,
-        ready: Sequence["Completed"],
+        ready: Sequence[Completed],
         line_time_of: Callable[[int], int | None] = lambda _: None,
         event_format: int = 0,
         record_heads: Mapping[int, int] | None = None,
@@ -138,7 +134,7 @@ class Plan:
         for last in self._unfinished.values():
             self.parts += last.parts if last else []
 
-    def _add(self, one: "Completed") -> None:
+    def _add(self, one: Completed) -> None:
         batch, key = one.batch, (one.batch.source, one.batch.part)
         if key not in self._heads:
             self._heads[key] = self._stored_head(key)
@@ -196,7 +192,7 @@ class Plan:
             told = frame["time_from"][-1] != FROM_RECEIVED
             self.line_times[stream.id] = int(frame["time"].to_physical()[-1]) if told else None
 
-    def _time_before(self, stream: Stream, one: "Completed") -> int | None:
+    def _time_before(self, stream: Stream, one: Completed) -> int | None:
         """Return the time for lines at the start of a batch that tell none."""
         if one.rows["time"][0] is not None or "time" not in one.batch.records.columns:
             return None
@@ -204,7 +200,7 @@ class Plan:
             self.line_times[stream.id] = None if stream.is_new else self._line_time_of(stream.id)
         return self.line_times[stream.id]
 
-    def _join(self, key: tuple[str, str], stream: Stream, one: "Completed") -> int | None:
+    def _join(self, key: tuple[str, str], stream: Stream, one: Completed) -> int | None:
         """Take away the unfinished line of a part if the first row is the same line; return the seq for that row.
 
         Another line than that comes when the file was replaced or rewritten meanwhile. What was seen of the old one
@@ -347,7 +343,7 @@ def _mark(key: tuple[str, str]) -> str:
     return "\0".join(key)
 
 
-def _unfinished(stream: Stream, one: "Completed", row: pl.DataFrame) -> Unfinished:
+def _unfinished(stream: Stream, one: Completed, row: pl.DataFrame) -> Unfinished:
     """Keep a line that may still grow apart, with what is counted of it, so that it can be taken away again."""
     batch, seq = one.batch, int(row["seq"][0])
     name, received = _mark((batch.source, batch.part)), (batch.received_us, batch.received_us)
@@ -361,7 +357,7 @@ def _unfinished(stream: Stream, one: "Completed", row: pl.DataFrame) -> Unfinish
     return Unfinished(stream, seq, line_of(one.formats, row), batch.unfinished_bytes, parts)
 
 
-def _received(table: str, ready: Sequence["Completed"]) -> tuple[int, int] | None:
+def _received(table: str, ready: Sequence[Completed]) -> tuple[int, int] | None:
     """Return when the batches of a tick came in, for a table that only counts them: it is dropped with them."""
     if table in RECORD_TABLES:
         return None
