@@ -20,11 +20,12 @@ class Chunk:
     ``data`` ends with a newline, except that a source may end it anywhere when the line will never be completed
     (end of a file that is not followed, a rotated file whose last line has no newline) or is longer than
     `LONGEST_LINE_BYTES`. ``position`` is where reading goes on after these bytes; it is stored in the same
-    transaction as they are. ``received_us`` is UTC microseconds.
+    transaction as they are. ``received_us`` is UTC microseconds. ``events`` are what happened before these bytes.
 
     A source for a store says more of such an end. Where ``unfinished_bytes`` is not 0 the last line has so many bytes
     and may still grow: ``position`` lies before it, and the next chunk of the part brings it again, longer. ``piece``
-    tells that the data ends inside a line that goes on in the next chunk.
+    tells that the data ends inside a line that goes on in the next chunk. ``path`` is under which name a followed file
+    was found; its parts are the files that stood there. An empty ``position`` says that the part can be forgotten.
     """
 
     part: str
@@ -34,15 +35,27 @@ class Chunk:
     events: tuple["SourceEvent", ...] = ()
     unfinished_bytes: int = 0
     piece: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceEvent:
     """Something that happened to a part and that a reader of its lines must know of: a rotation, a gap, a wait.
 
-    ``lost_bytes`` is None where nothing was lost, -1 where it cannot be known how much was.
+    ``lost_bytes`` is None where no line is missing because of it, -1 where it cannot be known how much is, and 0 where
+    a place between two lines must be known although nothing is missing. ``repeated`` says that it was told before,
+    with what is committed already.
     """
 
     what: str
     message: str
     lost_bytes: int | None = None
+    repeated: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it belongs to the log: then a store keeps it as a record in its place among the lines.
+
+        What only tells how a part fares (it is waited for, it was rotated and read to its end) is told and forgotten.
+        """
+        return self.lost_bytes is not None and not self.repeated

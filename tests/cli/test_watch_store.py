@@ -64,7 +64,35 @@ def test_what_is_watched_is_stored_once_and_goes_on_where_it_was(tmp_path: Path)
     assert heeler("export", f"stream:{log}", "group:default", "--store", str(lake))[1] == log.read_bytes()
     with closing(sqlite3.connect(lake / "catalog.sqlite")) as catalog:
         assert catalog.execute("select rule, state, hits from alert").fetchall() == [("high traffic", "triggered", 13)]
-        assert catalog.execute("select source, part from position").fetchall() == [("file", str(log))]
+        [(source, part)] = catalog.execute("select source, part from position").fetchall()
+        assert (source, part.split("\0")[:2]) == ("file", ["default", str(log)])
+
+
+@pytest.mark.parametrize("watched_first", [True, False])
+def test_a_file_that_is_watched_and_ingested_is_stored_once(tmp_path: Path, *, watched_first: bool) -> None:
+    """Also its last line, which was stored before it was written to its end."""
+    log, lake = tmp_path / "access.log", tmp_path / "lake"
+    log.write_bytes(LINES + LINE[:20])
+    store = ["--store", f"lake:{lake}"]
+
+    def watch(stored: bytes) -> None:
+        with watching(str(log), "--from-start", *store) as process:
+            wait_until_stored(lake, stored, process)
+
+    def ingest() -> str:
+        return heeler("ingest", str(log), *store)[2]
+
+    if watched_first:
+        watch(LINES)
+        assert "1 lines as" in ingest()
+    else:
+        assert "31 lines as" in ingest()
+    with log.open("ab") as opened:
+        opened.write(LINE[20:] % 31 + LINE % 32)
+    watch(log.read_bytes())
+    assert "nothing new" in ingest()
+
+    assert heeler("export", f"stream:{log}", *store)[1] == log.read_bytes()
 
 
 def test_nothing_is_stored_unless_the_command_line_says_so(tmp_path: Path) -> None:

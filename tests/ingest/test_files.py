@@ -490,3 +490,33 @@ def test_alerts_are_stored_with_the_ticks_however_the_file_is_cut(tmp_path: Path
         ("high traffic", "recovered", 1170, 120_000_000),
     ]
     assert found[1:] == found[:1] * 2
+
+
+def test_what_a_damaged_file_lacks_is_a_record_behind_its_lines_stored_once(kept: Kept, tmp_path: Path) -> None:
+    whole = gzip.compress(b"".join(LINE % (number, number, b"a") for number in range(20)), mtime=0)
+    path = tmp_path / "a.log.gz"
+    path.write_bytes(whole[:-20])
+
+    first, again = kept.take(path), kept.take(path)
+
+    events = kept.rows("log").filter(format=2)
+    lines, size = kept.streams()["s"]
+    assert (first.exit_code, again.exit_code) == (Exit.ENVIRONMENT, Exit.ENVIRONMENT)
+    assert events["message"].to_list() == [str(first.failures[0])]
+    assert events["seq"].to_list() == [lines + 1]
+    assert events["attributes"].to_list() == ['{"event":"damaged","lost_bytes":null}']
+    assert (first.lines, len(kept.export())) == (lines, size)
+
+    path.write_bytes(whole)
+    kept.take(path)
+    assert kept.export() == gzip.decompress(whole)
+
+
+def test_a_compressed_file_of_which_nothing_decodes_leaves_its_record(kept: Kept, tmp_path: Path) -> None:
+    path = tmp_path / "a.log.gz"
+    path.write_bytes(gzip.compress(b"x" * 99)[:10])
+
+    kept.take(path)
+
+    assert kept.rows("log")["message"].str.contains("ends in the middle").to_list() == [True]
+    assert kept.streams() == {"s": (0, 0)}

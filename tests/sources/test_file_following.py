@@ -5,95 +5,32 @@ import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from heeler.clock import FakeClock
-from heeler.errors import SourceUnavailable
-from heeler.model import Chunk, Position
+from heeler.model import Chunk
 from heeler.sources import file_following
-from heeler.sources.file import FileSource
-from heeler.sources.file_lines import Identity, NotRegular, OpenFile, identity_at
-
-Action = Callable[[], Awaitable[None] | object]
-
-
-async def perform(action: Action) -> None:
-    done = action()
-    if isinstance(done, Awaitable):
-        await done
-
-
-class Script:
-    """A waker that lets the next thing happen whenever the source has nothing more to read, then closes it."""
-
-    def __init__(self, actions: Iterable[Action]) -> None:
-        self._actions = iter(actions)
-        self.source: FileSource | None = None
-
-    async def wait(self, seconds: float) -> None:
-        assert seconds == 1
-        action = next(self._actions, None)
-        if action is not None:
-            await perform(action)
-        elif self.source:
-            await self.source.close()
-
-    async def close(self) -> None:
-        pass
+from heeler.sources.file_identity import NotRegular, Signature, signature_at
+from heeler.sources.file_lines import OpenFile
+from stage import Action, Stage, append, data, events, perform
 
 
 def follow(
     path: Path,
     *actions: Action,
-    position: Position | None = None,
-    clock: FakeClock | None = None,
+    after: Iterable[Chunk] = (),
     most: int | None = None,
-    from_start: bool = True,
-    chunk_bytes: int = 1 << 16,
-    longest: int = 1 << 20,
+    **options: Any,  # noqa: ANN401 - those of the source
 ) -> list[Chunk]:
     """Return what a source yields while ``actions`` happen, one each time it waits; ``most`` chunks at most."""
-
-    async def read() -> list[Chunk]:
-        script = Script(actions)
-        script.source = FileSource(
-            path,
-            clock=clock or FakeClock(),
-            follow=True,
-            from_start=from_start,
-            positions={} if position is None else {str(path): position},
-            chunk_bytes=chunk_bytes,
-            longest_line_bytes=longest,
-            waker=script,
-        )
-        chunks: list[Chunk] = []
-        async with asyncio.timeout(20):
-            async for chunk in script.source.read():
-                chunks.append(chunk)
-                if len(chunks) == most:
-                    await script.source.close()
-        return chunks
-
-    return asyncio.run(read())
-
-
-def data(chunks: Iterable[Chunk]) -> bytes:
-    return b"".join(chunk.data for chunk in chunks)
-
-
-def events(chunks: Iterable[Chunk]) -> list[str]:
-    return [event.what for chunk in chunks for event in chunk.events]
-
-
-def append(path: Path, text: bytes) -> Action:
-    def act() -> None:
-        with path.open("ab") as file:
-            file.write(text)
-
-    return act
+    stage = Stage(path, **options)
+    for chunk in after:
+        stage.store(chunk)
+    return stage.run(*actions, most=most)
 
 
 def handles_on(path: Path) -> int:
@@ -113,7 +50,7 @@ def test_lines_are_yielded_as_they_are_appended(log: Path) -> None:
     chunks = follow(log, append(log, b"two\n"), append(log, b"three\r\n\x00\xff\n"))
 
     assert [chunk.data for chunk in chunks] == [b"one\n", b"two\n", b"three\r\n\x00\xff\n"]
-    assert {chunk.part for chunk in chunks} == {str(log)}
+    assert {chunk.path for chunk in chunks} == {str(log)}
     assert chunks[-1].position["offset"] == log.stat().st_size
 
 
@@ -132,7 +69,7 @@ def test_a_file_that_came_while_nobody_looked_is_read_from_its_start(tmp_path: P
     (waiting,) = follow(path, from_start=False)
     path.write_bytes(b"one\n")
 
-    assert data(follow(path, position=waiting.position, from_start=False)) == b"one\n"
+    assert data(follow(path, after=[waiting], from_start=False)) == b"one\n"
 
 
 def test_reading_starts_at_the_end_after_the_last_complete_line(log: Path) -> None:
@@ -148,7 +85,7 @@ def test_the_end_where_reading_started_survives_a_restart(log: Path) -> None:
     (start,) = follow(log, from_start=False)
     append(log, b"two\n")()
 
-    assert data(follow(log, position=start.position, from_start=False)) == b"two\n"
+    assert data(follow(log, after=[start], from_start=False)) == b"two\n"
 
 
 def test_a_line_written_byte_by_byte_is_one_line(log: Path) -> None:
@@ -171,7 +108,7 @@ def test_a_line_longer_than_the_limit_comes_in_pieces(tmp_path: Path) -> None:
     path = tmp_path / "wide.log"
     path.write_bytes(b"a\n" + b"x" * 70)
 
-    chunks = follow(path, append(path, b"y" * 10), append(path, b"\n"), longest=32, chunk_bytes=8)
+    chunks = follow(path, append(path, b"y" * 10), append(path, b"\n"), longest_line_bytes=32, chunk_bytes=8)
 
     assert [chunk.data for chunk in chunks] == [b"a\n", b"x" * 32, b"x" * 32, b"x" * 6 + b"y" * 10 + b"\n"]
 
@@ -213,7 +150,7 @@ def test_lines_added_to_the_renamed_file_while_nobody_looked_are_read(log: Path)
     append(old, b"late\n")()
     append(log, b"newer\n")()
 
-    assert data(follow(log, position=before[-1].position)) == b"late\nnewer\n"
+    assert data(follow(log, after=before)) == b"late\nnewer\n"
 
 
 def test_a_renamed_file_is_let_go_when_it_was_quiet_for_the_grace_time(log: Path) -> None:
@@ -230,7 +167,7 @@ def test_a_renamed_file_is_let_go_when_it_was_quiet_for_the_grace_time(log: Path
     chunks = follow(log, rotate, count, lambda: clock.advance(61), lambda: None, count, clock=clock)
 
     assert handles == [2, 1]
-    assert chunks[-1].position["earlier"] == ""
+    assert chunks[-1].position["done"] is True
 
 
 def test_many_rotations_do_not_hold_many_files(log: Path) -> None:
@@ -290,7 +227,7 @@ def test_a_file_deleted_and_made_again_while_nobody_looked_is_told(log: Path) ->
     log.unlink()
     log.write_bytes(b"another and longer\n")
 
-    chunks = follow(log, position=before[-1].position)
+    chunks = follow(log, after=before)
 
     assert data(chunks) == b"another and longer\n"
     assert [event.lost_bytes for chunk in chunks for event in chunk.events] == [-1]
@@ -306,7 +243,9 @@ def test_a_truncated_file_is_read_from_its_start(log: Path) -> None:
 def test_a_file_truncated_to_nothing_is_told_before_it_grows_again(log: Path) -> None:
     chunks = follow(log, lambda: log.write_bytes(b""), append(log, b"2\n"))
 
-    assert [(chunk.data, len(chunk.events)) for chunk in chunks] == [(b"one\n", 0), (b"", 1), (b"2\n", 0)]
+    told = [(chunk.data, len(chunk.events)) for chunk in chunks if chunk.position]
+    assert told == [(b"one\n", 0), (b"", 1), (b"2\n", 0)]
+    assert [chunk.part for chunk in chunks if not chunk.position] == [chunks[0].part]
 
 
 @pytest.mark.parametrize("text", [b"two\n", b"more than there was\n"], ids=["same size", "larger"])
@@ -317,7 +256,7 @@ def test_a_file_rewritten_between_two_looks_is_read_from_its_start(log: Path, te
     else:
         before = follow(log)
         log.write_bytes(text)
-        chunks = follow(log, position=before[-1].position)
+        chunks = follow(log, after=before)
 
     assert data(chunks) == text
     assert events(chunks) == ["rewritten"]
@@ -359,12 +298,12 @@ class Denied:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.denied = True
-        monkeypatch.setattr(file_following, "identity_at", self)
+        monkeypatch.setattr(file_following, "signature_at", self)
 
-    def __call__(self, path: Path) -> Identity:
+    def __call__(self, path: str) -> Signature:
         if self.denied:
-            raise PermissionError(13, "Permission denied", str(path))
-        return identity_at(path)
+            raise PermissionError(13, "Permission denied", path)
+        return signature_at(path)
 
     def restore(self) -> None:
         self.denied = False
@@ -377,7 +316,7 @@ def test_reading_goes_on_at_its_offset_when_a_lost_permission_is_back(
     append(log, b"two\n")()
     denied = Denied(monkeypatch)
 
-    chunks = follow(log, lambda: None, lambda: None, denied.restore, position=before[-1].position)
+    chunks = follow(log, lambda: None, lambda: None, denied.restore, after=before)
 
     assert [(chunk.data, len(chunk.events)) for chunk in chunks] == [(b"", 1), (b"two\n", 0)]
     assert chunks[0].position == before[-1].position
@@ -391,7 +330,7 @@ def test_a_file_that_cannot_be_opened_at_first_is_not_read_from_its_start_later(
     first, *_ = follow(log, from_start=False)
     denied.restore()
 
-    assert data(follow(log, append(log, b"two\n"), position=first.position, from_start=False)) == b"two\n"
+    assert data(follow(log, append(log, b"two\n"), after=[first], from_start=False)) == b"two\n"
 
 
 def test_a_file_renamed_while_nobody_looked_is_read_on_under_its_new_name(log: Path) -> None:
@@ -400,7 +339,7 @@ def test_a_file_renamed_while_nobody_looked_is_read_on_under_its_new_name(log: P
     log.rename(log.with_suffix(".1"))
     log.write_bytes(b"new\n")
 
-    chunks = follow(log, position=before[-1].position)
+    chunks = follow(log, after=before)
 
     assert [chunk.data for chunk in chunks] == [b"two\n", b"new\n"]
     assert events(chunks) == []
@@ -413,7 +352,7 @@ def test_the_same_bytes_in_another_file_are_not_read_again(log: Path) -> None:
     copy.write_bytes(log.read_bytes() + b"two\n")
     copy.replace(log)
 
-    assert data(follow(log, position=before[-1].position)) == b"two\n"
+    assert data(follow(log, after=before)) == b"two\n"
 
 
 def test_a_position_is_kept_while_its_file_cannot_be_found(log: Path) -> None:
@@ -422,26 +361,37 @@ def test_a_position_is_kept_while_its_file_cannot_be_found(log: Path) -> None:
     away = log.parent.with_name("away")
     log.parent.rename(away)
 
-    chunks = follow(log, lambda: away.rename(log.parent), append(log, b"two\n"), position=before[-1].position)
+    chunks = follow(log, lambda: away.rename(log.parent), append(log, b"two\n"), after=before)
 
     assert [(chunk.data, len(chunk.events)) for chunk in chunks] == [(b"", 1), (b"two\n", 0)]
 
 
-def test_a_disk_that_fails_makes_the_source_unavailable(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fails_is_told_and_read_on_when_it_is_well_again(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = os.pread
+
     def fail(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(os, "pread", fail)
+    def recover() -> None:
+        monkeypatch.setattr(os, "pread", works)
 
-    with pytest.raises(SourceUnavailable, match=r"app\.log failed: Input/output error"):
-        follow(log)
+    monkeypatch.setattr(os, "pread", fail)
+    chunks = follow(log, lambda: None, recover)
+
+    assert [(chunk.data, len(chunk.events)) for chunk in chunks if chunk.data or chunk.events] == [
+        (b"", 1),
+        (b"one\n", 0),
+    ]
+    assert "cannot be read (Input/output error)" in chunks[0].events[0].message
     assert handles_on(log.parent) == 0
 
 
 def test_what_is_replaced_while_it_is_opened_is_not_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check before opening passed; the one after must catch it, and hold no handle."""
     os.mkfifo(fifo := log.with_suffix(".fifo"))
-    monkeypatch.setattr("heeler.sources.file_lines.identity_at", lambda path: path)
+    monkeypatch.setattr("heeler.sources.file_identity.signature_at", lambda path: path)
     with pytest.raises(NotRegular):
         OpenFile(fifo)
     assert handles_on(log.parent) == 0
@@ -469,17 +419,13 @@ def test_all_bytes_written_are_read_once_and_in_order(
         path = Path(folder) / "app.log"
         path.touch()
         clock = FakeClock()
-        written, read, position = b"", b"", None
+        written = b""
+        stage = Stage(path, clock=clock, chunk_bytes=chunk_bytes, longest_line_bytes=longest)
         todo: list[Action] = []
         generations = 0
 
         def run(most: int | None) -> None:
-            nonlocal read, position
-            chunks = follow(
-                path, *todo, position=position, clock=clock, most=most, chunk_bytes=chunk_bytes, longest=longest
-            )
-            read += data(chunks)
-            position = chunks[-1].position if chunks else position
+            stage.run(*todo, most=most)
             todo.clear()
 
         def rotate(number: int) -> Action:
@@ -512,4 +458,4 @@ def test_all_bytes_written_are_read_once_and_in_order(
         todo += [lambda: clock.advance(2)] * 3
         run(None)
 
-        assert read == written
+        assert stage.data == written

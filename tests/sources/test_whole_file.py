@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from heeler.clock import FakeClock
 from heeler.errors import EnvironmentFailed, UsageError
 from heeler.model import Chunk, Position
-from heeler.sources.whole_file import WholeFile, whole_lines
+from heeler.sources.file_lines import whole_lines
+from heeler.sources.whole_file import WholeFile
 
 
 def read(

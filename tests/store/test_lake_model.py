@@ -19,7 +19,8 @@ from heeler.formats.access import ACCESS_FORMATS
 from heeler.formats.choose import PLAIN
 from heeler.formats.lines import split
 from heeler.formats.template import Template
-from heeler.query.tree import Equals, Query
+from heeler.model import SourceEvent
+from heeler.query.tree import Equal, Query, all_of
 from heeler.store import Batch, Tick, plan
 from heeler.store.lake import Lake
 from heeler.store.reading import LakeReader
@@ -43,7 +44,10 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """One batch: ``lines`` with their newlines, then perhaps ``tail``, which is a piece, or else unfinished."""
+    """One batch: ``lines`` with their newlines, then perhaps ``tail``, which is a piece, or else unfinished.
+
+    Before them so many ``events`` happened.
+    """
 
     part: int
     stream: int
@@ -52,6 +56,7 @@ class Step:
     tail: bytes
     piece: bool
     replaced: bool
+    events: int
 
 
 @dataclass
@@ -66,6 +71,10 @@ class Row:
     unfinished: bool = False
 
     @property
+    def is_event(self) -> bool:
+        return not self.line
+
+    @property
     def told(self) -> int | None:
         """What a line behind it without a time takes over."""
         return None if self.time_from == 2 else self.time_us
@@ -77,7 +86,7 @@ class Model:
 
     rows: dict[int, list[Row]] = field(default_factory=dict)
     next_seq: Counter[int] = field(default_factory=Counter)
-    times: dict[int, list[int]] = field(default_factory=dict)
+    times: dict[int, list[Any]] = field(default_factory=dict)
     told: dict[int, int | None] = field(default_factory=dict)
     pending: dict[int, tuple[int, Row]] = field(default_factory=dict)
     heads: dict[int, int] = field(default_factory=dict)
@@ -86,7 +95,7 @@ class Model:
 
     def restart(self) -> None:
         for stream, rows in self.rows.items():
-            finished = [row for row in rows if not row.unfinished]
+            finished = [row for row in rows if not row.unfinished and not row.is_event]
             newest = max(finished, key=lambda row: row.seq) if finished else None
             self.told[stream] = newest.told if newest else None
 
@@ -103,6 +112,10 @@ class Model:
 
     def add(self, step: Step, data: bytes, received_us: int) -> None:
         lines = re.findall(rb"[^\n]*\n|[^\n]+", data)
+        for _ in range(step.events):
+            self.next_seq[step.stream] += 1
+            event = Row(self.next_seq[step.stream], b"", step.format, received_us, received_us, 2, None)
+            self.rows.setdefault(step.stream, []).append(event)
         if not lines:
             return
         rows = self.rows.setdefault(step.stream, [])
@@ -146,7 +159,7 @@ class Model:
         hits, rolled, sizes = Counter[Any](), Counter[Any](), Counter[Any]()
         for stream, rows in self.rows.items():
             for row in rows:
-                found = row.format and (COMMON, NOTED)[row.format - 1].fullmatch(bare(row.line))
+                found = row.format and not row.is_event and (COMMON, NOTED)[row.format - 1].fullmatch(bare(row.line))
                 if found:
                     group, second = names(stream)[0], row.time_us // 1_000_000
                     section, number, size = ("", 0, 0) if row.format == 2 else request(found)
@@ -214,6 +227,7 @@ steps = st.builds(
     tail=tails,
     piece=st.booleans(),
     replaced=st.integers(0, 4).map(lambda n: n == 0),
+    events=st.sampled_from([0, 0, 0, 1, 2]),
 )
 ticks = st.tuples(st.lists(steps, max_size=4), st.sampled_from([None, None, *STEPS]), st.booleans())
 
@@ -230,9 +244,9 @@ def made(model: Model, step: Step, received_us: int) -> Batch:
     group, stream = names(step.stream)
     piece = bool(step.tail) and step.piece
     position = {"offset": model.offsets[step.part]}
-    return Batch(
-        "file", f"p{step.part}", position, group, stream, written, records, received_us, len(data), unfinished, piece
-    )
+    kept = tuple(SourceEvent("gap", f"gap {at}", lost_bytes=at - 1) for at in range(step.events))
+    place = ("file", f"p{step.part}", position, group, stream)
+    return Batch(*place, written, records, received_us, len(data), unfinished, piece, kept)
 
 
 @contextmanager
@@ -252,14 +266,18 @@ def check(folder: Path, lake: Lake, model: Model) -> None:
             group, name = names(stream)
             rows = sorted(model.rows[stream], key=lambda row: row.seq)
             assert len({row.seq for row in rows}) == len(rows)
-            query = Query((Equals("group", group), Equals("stream", name)))
+            query = Query(all_of([Equal("group", group), Equal("stream", name)]))
             assert b"".join(reader.export(query)) == b"".join(row.line for row in rows)
             stored = records(reader, group, name)
             wanted = [(row.seq, row.head, row.time_us, row.time_from, row.received_us) for row in rows]
             assert stored.rows() == wanted
             info = infos[group, name]
-            assert (info.lines, info.bytes) == (len(rows), sum(len(row.line) for row in rows))
-            assert (info.first_time_us, info.last_time_us) == (min(model.times[stream]), max(model.times[stream]))
+            assert (info.lines, info.bytes) == (
+                sum(not row.is_event for row in rows),
+                sum(len(row.line) for row in rows),
+            )
+            times = model.times.get(stream, [None])
+            assert (info.first_time_us, info.last_time_us) == (min(times), max(times))
         hits, rolled, sizes = model.counted()
         assert summed(reader, "hits", 1_000_000, []) == (hits, None)
         assert summed(reader, "rollup", 1_000_000, ["section", "class"]) == (rolled, +sizes)

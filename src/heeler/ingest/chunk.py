@@ -9,8 +9,7 @@ from heeler.formats.lines import NO_ENDING, Lines, split
 from heeler.formats.timestamps import Receipt
 from heeler.ingest.alerts import COLUMNS
 from heeler.model import Chunk
-from heeler.store import Batch
-from heeler.store.lake import Completed, Lake
+from heeler.store import Batch, Completed, Store
 from heeler.store.records import requests_of
 
 
@@ -29,7 +28,7 @@ class ParsedChunk:
 class Destination:
     """Where the lines of a file go. ``source`` is under which name its position is stored."""
 
-    lake: Lake
+    store: Store
     source: str
     group: str
     stream: str
@@ -38,7 +37,7 @@ class Destination:
     """When the file was last written, for stamps that leave out the year or the day."""
 
     def parse(self, chunk: Chunk) -> ParsedChunk:
-        """Turn a chunk into rows. Runs in any thread; the lake must know the format."""
+        """Turn a chunk into rows. Runs in any thread; the store must know the format."""
         receipt = Receipt(chunk.received_us, self.written_us)
         counts = any(member.table == "access" for member in members_of(self.format))
         records = self._piece(chunk.data) if chunk.piece else self._records(split(chunk.data), receipt, counts=counts)
@@ -54,12 +53,14 @@ class Destination:
             len(chunk.data),
             chunk.unfinished_bytes,
             chunk.piece,
+            tuple(event for event in chunk.events if event.is_kept),
         )
-        done = self.lake.complete(batch)
+        done = self.store.complete(batch)
         # What was parsed is in the rows now; it need not be in memory twice until the tick is committed.
         lean = replace(done, batch=replace(batch, records=records.clear()))
         requests = requests_of(self.format, records)
-        times = requests.select(COLUMNS) if requests is not None and "time" in requests.columns else None
+        is_timed = requests is not None and "time" in requests.columns
+        times = requests.filter("parsed").select(COLUMNS) if requests is not None and is_timed else None
         return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
 
     def _records(self, lines: Lines, receipt: Receipt, *, counts: bool) -> pl.DataFrame:

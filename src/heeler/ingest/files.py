@@ -10,18 +10,19 @@ from pathlib import Path
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, Exit, HeelerError
 from heeler.formats import Format
-from heeler.formats.choose import Formats
+from heeler.formats.choose import PLAIN, Formats
 from heeler.ingest.alerts import TrafficAlert
 from heeler.ingest.chunk import Destination, ParsedChunk
 from heeler.ingest.recognition import Recognition
 from heeler.ingest.ticks import TICK_BYTES, Ticks
 from heeler.model import LONGEST_LINE_BYTES, Chunk
 from heeler.pipeline import parsed
+from heeler.sources.file_position import prefix_of, storable
 from heeler.sources.whole_file import WholeFile
 from heeler.store.lake import Lake
 
-SOURCE = "ingest"
-"""The name of the source under which positions are stored."""
+SOURCE = "file"
+"""The name of the source under which positions are stored; the same as that of files that are followed."""
 
 CHUNK_BYTES = 4 << 20
 """Half of what other sources read at once: several are in memory as bytes and as columns, and no line is seen later."""
@@ -123,7 +124,7 @@ class Ingest:
         return self.summary
 
     async def _file(self, path: str, ticks: Ticks) -> None:
-        group, stream = _as_name(self.options.group), _as_name(self.options.stream or _own_stream(path))
+        group, stream = storable(self.options.group), storable(self.options.stream or _own_stream(path))
         done_before = self.summary.consumed
         own = Summary()
         file: WholeFile | None = None
@@ -131,7 +132,7 @@ class Ingest:
             file = WholeFile(
                 path,
                 clock=self._clock,
-                prefix=f"{group}\0{stream}\0",
+                prefix=prefix_of(group, stream),
                 positions=self._positions,
                 chunk_bytes=self.options.chunk_bytes,
                 longest_line_bytes=self.options.longest_line_bytes,
@@ -199,11 +200,14 @@ class _Reading:
         return self.recognition.format
 
     async def prepare(self, chunk: Chunk) -> Callable[[Chunk], ParsedChunk | None]:
-        if not chunk.data:
-            return _nothing
         before = self.recognition.format
-        sample = self._file.sample if before is None else chunk.data
-        known = await asyncio.to_thread(self.recognition.format_for, sample, chunk.data)
+        if chunk.data:
+            sample = self._file.sample if before is None else chunk.data
+            known = await asyncio.to_thread(self.recognition.format_for, sample, chunk.data)
+        elif any(event.is_kept for event in chunk.events):
+            known = before or PLAIN
+        else:
+            return _nothing
         if known is not before:
             await self._ingest.register(known)
         return self._ingest.destination(self._group, self._stream, known, self._written_us).parse
@@ -220,7 +224,7 @@ def _written_us(path: str) -> int | None:
 
 
 def _nothing(_: Chunk) -> None:
-    """Parse a chunk that has only events."""
+    """Parse a chunk that has only events which are not kept."""
 
 
 def _size_of(paths: Sequence[str]) -> int | None:
@@ -239,8 +243,3 @@ def _sentence(name: str, own: Summary, known: Format | None) -> str:
         return f"{name}: nothing new"
     share = f", {own.parsed / own.lines * 100:.2f} % parsed" if own.unparsed else ""
     return f"{name}: {own.lines:,} lines as {known.name}{share}"
-
-
-def _as_name(text: str) -> str:
-    r"""Return a name that can be stored: of a path, bytes that are no UTF-8 are written as ``\xNN``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from heeler.clock import Clock
 from heeler.formats import Format
 from heeler.ingest.chunk import Destination
+from heeler.ingest.files import SOURCE
 from heeler.ingest.ticks import Ticks
 from heeler.model import Chunk
+from heeler.sources.file_position import storable
 from heeler.store import AlertRow
 from heeler.store.lake import Lake
-
-SOURCE = "file"
-"""The name of the source under which the positions of followed files are stored."""
 
 GROUP = "default"
 
@@ -22,7 +21,7 @@ GROUP = "default"
 class WatchStore:
     """Takes the chunks of followed files, and the alerts that they lead to, into a lake. Used once.
 
-    ``positions`` says where reading goes on that was stored before, by part; the part is also the stream.
+    ``positions`` says where reading goes on that was stored before, by part. The stream is the path.
     """
 
     def __init__(self, lake: Lake, clock: Clock, notice: Callable[[str], None]) -> None:
@@ -53,7 +52,7 @@ class WatchStore:
         """Hand over a chunk and the alerts that it led to; they are committed together."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._writer, self._lake.register, known)
-        destination = Destination(self._lake, SOURCE, GROUP, chunk.part, known)
+        destination = Destination(self._lake, SOURCE, GROUP, storable(chunk.path or chunk.part), known)
         parsed = await asyncio.to_thread(destination.parse, chunk)
         await self._ticks.put([parsed.completed], alerts)
 

@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from heeler.model import Chunk, Position
-from heeler.sources.file_changes import Waker
-
-LOOK_SECONDS = 1.0
-"""How often a followed file is looked at in any case: notifications get lost, and network filesystems send none."""
+from heeler.sources.file_changes import LOOK_SECONDS, Waker
 
 
 class Reader(Protocol):
     """Reads one path. All methods block; they are called in a thread, by one at a time."""
 
     ended: bool
+
+    def noticed(self, changed: frozenset[str] | None) -> None:
+        """Take note of the paths that changed, or with None that anything may have. Does not block."""
 
     def next(self) -> Chunk | None:
         """Return what comes next, or None where there is nothing now."""
@@ -42,8 +42,8 @@ class BlockingSource:
                     yield chunk
                 elif self._reader.ended:
                     return
-                elif self._waker is not None:
-                    await self._waker.wait(LOOK_SECONDS)
+                if self._waker is not None:
+                    self._reader.noticed(self._waker.told() if chunk else await self._waker.wait(LOOK_SECONDS))
         finally:
             await self.close()
 

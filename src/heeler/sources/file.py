@@ -3,81 +3,84 @@
 import errno
 import os
 import select
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from pathlib import Path
 
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, SourceUnavailable, UsageError
 from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
 from heeler.sources.blocking import BlockingSource, Reader
-from heeler.sources.file_changes import NotifyWaker, Waker
-from heeler.sources.file_following import Follower
-from heeler.sources.file_lines import NotRegular, OpenFile, places_of, position_of
+from heeler.sources.claims import Claims
+from heeler.sources.descriptors import Descriptors
+from heeler.sources.file_changes import Inotify, Waker
+from heeler.sources.file_identity import NotRegular
+from heeler.sources.file_lines import OpenFile
+from heeler.sources.file_names import Names
+from heeler.sources.file_position import by_prefix, place_of, position_of, prefix_of
+from heeler.sources.file_set import FileSet
+from heeler.sources.lineage import Reading
+from heeler.sources.rotated_files import Listings
 
 GRACE_SECONDS = 60.0
 """How long a rotated file is looked at after its last growth. Writers that were not told of a rotation go on in it."""
 
 
 class FileSource(BlockingSource):
-    """One file. Implements `heeler.sources.Source`; its only part is named by the absolute path, or ``stdin``.
+    """Files. Implements `heeler.sources.Source`.
 
-    With ``follow`` it goes on for ever and survives what happens to log files; see `Follower`. It starts after the
-    stored position, else at the end of a file that exists already unless ``from_start``. Without ``follow`` it reads
-    to the end and ends; then a path of ``-`` means standard input.
+    With ``follow`` it follows paths, patterns and directories (see `Names`) for ever and survives what happens to log
+    files; see `Follower`. Each file that stands at a path is a part, whose name `prefix_of` the group and the path
+    begins; chunks have the path. It starts after the stored positions, else at the end of files that exist already
+    unless ``from_start``.
+
+    Without ``follow`` it reads one file to its end and ends; then a path of ``-`` means standard input.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
-        *,
+        *paths: str | os.PathLike[str],
         clock: Clock,
         follow: bool,
+        group: str = "default",
         from_start: bool = False,
         positions: Mapping[str, Position] = {},
         chunk_bytes: int = CHUNK_BYTES,
         longest_line_bytes: int = LONGEST_LINE_BYTES,
         grace_seconds: float = GRACE_SECONDS,
+        most_open: int | None = None,
         waker: Waker | None = None,
     ) -> None:
-        stdin = os.fspath(path) == "-"
-        if stdin and follow:
+        names = [os.fspath(path) for path in paths]
+        if follow and "-" in names:
             raise UsageError("Standard input cannot be followed: it ends when its writer does. Leave out --follow.")
-        self._path = Path(path).absolute()
-        self.part = "stdin" if stdin else str(self._path)
-        self._follow = follow
-        self._clock = clock
         reader: Reader
-        position = positions.get(self.part)
-        if stdin:
-            reader = _StandardInput(clock, max(chunk_bytes, longest_line_bytes), longest_line_bytes)
-        elif follow:
-            reader = Follower(
-                self._path,
-                clock=clock,
-                position=position,
+        if follow:
+            waker = waker or Inotify(clock)
+            descriptors = Descriptors(most_open)
+            how = Reading(clock, chunk_bytes, longest_line_bytes, grace_seconds, descriptors, Listings(), Claims())
+            stored = by_prefix(positions)
+            reader = FileSet(
+                Names(names, lambda path: prefix_of(group, path) in stored),
+                how,
+                waker,
+                group=group,
+                positions=positions,
                 from_start=from_start,
-                chunk_bytes=chunk_bytes,
-                longest=longest_line_bytes,
-                grace_seconds=grace_seconds,
             )
+        elif names == ["-"]:
+            reader = _StandardInput(clock, max(chunk_bytes, longest_line_bytes), longest_line_bytes)
         else:
-            reader = _Replay(self._path, clock, position, chunk_bytes, longest_line_bytes)
+            path = Path(names[0]).absolute()
+            reader = _Replay(path, clock, positions.get(str(path)), chunk_bytes, longest_line_bytes)
+        self._name = "standard input" if names == ["-"] else names[0]
+        self._follow = follow
         super().__init__(reader, waker)
-
-    async def read(self) -> AsyncGenerator[Chunk, None]:
-        """See `Source.read`."""
-        if self._follow and self._waker is None:
-            self._waker = NotifyWaker(self._path, self._clock)
-        async with aclosing(super().read()) as chunks:
-            async for chunk in chunks:
-                yield chunk
 
     def _next(self) -> Chunk | None:
         try:
             return super()._next()
         except OSError as error:
-            sentence = f"Reading {self.part} failed: {error.strerror}."
+            sentence = f"Reading {self._name} failed: {error.strerror}."
             if self._follow:
                 raise SourceUnavailable(f"{sentence} It is tried again from the last stored position.") from error
             raise EnvironmentFailed(f"{sentence} Check the disk or the server it is on, then start again.") from error
@@ -100,19 +103,22 @@ class _Replay:
         if self._file is None:
             self._file = open_once(self._path)
             events = self._resume(self._file)
-        data = self._file.take(self._chunk_bytes, self._longest) or self._file.take_rest(self._longest)
-        if not data and not events:
+        taken = self._file.take(self._chunk_bytes, self._longest)
+        data = taken.data or (b"" if taken.hole_bytes else self._file.take_rest(self._longest).data)
+        if not data and not events and not taken.hole_bytes:
             self.ended = True
             return None
-        return Chunk(str(self._path), data, position_of([self._file.place]), self._clock.now_us(), events)
+        return Chunk(str(self._path), data, position_of(self._file.place), self._clock.now_us(), events)
+
+    def noticed(self, changed: frozenset[str] | None) -> None:
+        """Do nothing: it reads on in any case."""
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
 
     def _resume(self, file: OpenFile) -> tuple[SourceEvent, ...]:
-        places = places_of(self._stored) if self._stored else []
-        if not places or file.resume(places[-1]):
+        if not self._stored or file.resume(place_of(self._stored)):
             return ()
         message = f"{self._path} is not the file that was read before; it is read from its start."
         return (SourceEvent("rewritten", message, lost_bytes=-1),)
@@ -164,6 +170,9 @@ class _StandardInput:
         if not data:
             return None
         return Chunk("stdin", data, {"offset": self._offset}, self._clock.now_us())
+
+    def noticed(self, changed: frozenset[str] | None) -> None:
+        """Do nothing: it reads on in any case."""
 
     def close(self) -> None:
         self._rest.clear()

@@ -1,37 +1,60 @@
-"""Being woken when a file may have changed: notifications of the kernel, and looking now and then."""
+"""Being woken when files may have changed: the kernel tells (inotify), and somebody looks now and then in any case."""
 
 import asyncio
-import threading
-from collections.abc import Iterable
-from contextlib import closing
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
-
-from watchfiles import watch
+from typing import Any, Protocol
 
 from heeler.clock import Clock
 
-POLL_SECONDS = 0.25
-"""How often a file is looked at where the kernel tells nothing. Lines are seen that much later."""
+LOOK_SECONDS = 1.0
+"""How often files are looked at in any case: notifications get lost, and network filesystems send none."""
 
-STEP_MS = 20
-"""How long changes are gathered. A line is seen one to two steps late; half the step, more idle cost."""
+POLL_SECONDS = 0.1
+"""How often files are looked at where the kernel tells nothing. Lines are seen that much later."""
 
-DEBOUNCE_MS = 50
-"""The longest that a file which never rests is gathered."""
+GATHER_SECONDS = 0.02
+"""How long changes are gathered after some were told, so that a file that never rests costs little."""
 
-REARM_SECONDS = 1.0
-"""How often the watched directories are compared with those that exist: they may be renamed, or appear later."""
+_NONBLOCK, _CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC  # what IN_NONBLOCK and IN_CLOEXEC are
+_MODIFY, _ATTRIB, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x2, 0x4, 0x40, 0x80, 0x100, 0x200
+_DELETE_SELF, _MOVE_SELF, _OVERFLOW, _IGNORED, _ONLYDIR = 0x400, 0x800, 0x4000, 0x8000, 0x1000000
+_WANTED = _MODIFY | _ATTRIB | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF | _ONLYDIR
+_EVENT = struct.Struct("=iIII")  # watch, mask, cookie, length of the name; inotify(7)
+_BUFFER_BYTES = 64 << 10
 
 
 class Waker(Protocol):
-    """Tells a reader when to look again. Made on the event loop for one reader; only `wait` waits."""
+    """Tells a reader when to look again, and where. Made for one reader; only `wait` waits."""
 
-    async def wait(self, seconds: float) -> None:
+    trouble: str
+    """Why the kernel does not tell of all directories, as a sentence; empty where it does."""
+
+    is_partial: bool
+    """Whether `watch` should be called again soon: a directory was not there."""
+
+    def watch(self, directories: Iterable[str], concerns: Callable[[str, bool], bool]) -> None:
+        """Say in which directories changes matter from now on. Called in any thread; may block.
+
+        ``concerns`` tells whether a path matters, and is told whether a file appeared there: busy neighbours must
+        cost nothing.
+        """
+        ...
+
+    async def wait(self, seconds: float) -> frozenset[str] | None:
         """Return when something may have changed since the last call returned, and at the latest after ``seconds``.
 
-        May return without a reason. Returns at once after `close`, also when it waits already.
+        Returns what `told` does. May return without a reason. Returns at once after `close`, also when it waits
+        already.
         """
+        ...
+
+    def told(self) -> frozenset[str] | None:
+        """Return the paths that changed since they were told last, None where anything may have; does not wait."""
         ...
 
     async def close(self) -> None:
@@ -39,87 +62,157 @@ class Waker(Protocol):
         ...
 
 
-class NotifyWaker:
-    """Wakes by the kernel's notifications for the directories of a path; polls while there are none.
+class Inotify:
+    """Wakes by the kernel's notifications; polls where there are none: on another system, or with no watches left.
 
-    The directories are watched, not the file: a file that is renamed away takes its watch with it. The thread is its
-    own: threads of the pool that reads are few, and some of them waiting for ever would stop all reading.
+    Directories are watched, not files: a file that is renamed away takes its watch with it, and a thousand files in
+    one directory need one watch. A queue that overflowed is told as: anything may have changed.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
+    def __init__(self, clock: Clock) -> None:
+        self.trouble = ""
+        self.is_partial = False
         self._clock = clock
-        self._changed = asyncio.Event()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.watching = False
-        """Whether notifications come. Without them the file is looked at every `POLL_SECONDS`."""
+        self._libc = _Libc()
+        self._fd: int | None = None  # negative where there are no notifications
+        # Read on the event loop while `watch` runs in a thread, so values are replaced and never changed. One directory
+        # may have several names.
+        self._watches: dict[int, frozenset[str]] = {}
+        self._watched: dict[str, int] = {}
+        self._changed: set[str] = set()
+        self._concerns: Callable[[str, bool], bool] = lambda _, __: True
+        self._anything = False
+        self._woken = asyncio.Event()
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def wait(self, seconds: float) -> None:
-        """See `Waker.wait`."""
-        if self._stop.is_set():
+    def watch(self, directories: Iterable[str], concerns: Callable[[str, bool], bool]) -> None:
+        """See `Waker.watch`."""
+        self._concerns = concerns
+        if self._fd is None and not self._closed:
+            self._fd = self._libc.init()
+            if self._fd < 0:
+                self.trouble = f"The kernel does not tell of changes here; files are looked at every {POLL_SECONDS} s."
+        if self._fd is None or self._fd < 0 or self._closed:
             return
-        if self._thread is None:
-            arguments = (asyncio.get_running_loop(),)
-            self._thread = threading.Thread(target=self._watch, args=arguments, name="heeler-notify", daemon=True)
-            self._thread.start()
-        changed = asyncio.ensure_future(self._changed.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(seconds if self.watching else min(seconds, POLL_SECONDS)))
+        wanted, fd = set(directories), self._fd
+        watched = dict(self._watched)
+        for directory in watched.keys() - wanted:
+            watch = watched[directory]
+            self._watched.pop(directory, None)
+            self._watches[watch] = self._watches.get(watch, frozenset()) - {directory}
+            if not self._watches[watch]:
+                self._watches.pop(watch, None)
+                self._libc.remove(fd, watch)
+        failed, self.is_partial = "", False
+        for directory in wanted - watched.keys():
+            watch = self._libc.add(fd, directory)
+            if watch >= 0:
+                # What changed before the watch was set has told nobody: whoever asks for it looks after that.
+                self._watched[directory] = watch
+                self._watches[watch] = self._watches.get(watch, frozenset()) | {directory}
+            elif -watch in (errno.ENOSPC, errno.ENOMEM):
+                failed = f"No watch is left for {directory} (fs.inotify.max_user_watches)"
+            else:
+                self.is_partial = True
+        self.trouble = f"{failed}; files are looked at every {POLL_SECONDS} s." if failed else ""
+
+    async def wait(self, seconds: float) -> frozenset[str] | None:
+        """See `Waker.wait`."""
+        if self._closed:
+            return frozenset()
+        tells = self._fd is not None and self._fd >= 0
+        if self._loop is None and self._fd is not None and tells:
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._fd, self._read)
+        polls = not tells or self.trouble or self.is_partial
+        woken = asyncio.ensure_future(self._woken.wait())
+        timer = asyncio.ensure_future(self._clock.sleep(min(seconds, POLL_SECONDS) if polls else seconds))
         try:
-            await asyncio.wait({changed, timer}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            changed.cancel()
+            woken.cancel()
             timer.cancel()
-            await asyncio.gather(changed, timer, return_exceptions=True)
-        self._changed.clear()
+            await asyncio.gather(woken, timer, return_exceptions=True)
+        return self.told()
+
+    def told(self) -> frozenset[str] | None:
+        """See `Waker.told`."""
+        self._woken.clear()
+        changed, self._changed = frozenset(self._changed), set()
+        anything, self._anything = self._anything, False
+        return None if anything else changed
 
     async def close(self) -> None:
         """See `Waker.close`."""
-        self._stop.set()
-        self._changed.set()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
+        self._closed = True
+        self._woken.set()
+        fd, self._fd = self._fd, -1
+        if fd is not None and fd >= 0:
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.remove_reader(fd)
+            os.close(fd)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        while not self._stop.is_set() and not loop.is_closed():
-            try:
-                self._watch_directories(loop)
-            except (OSError, RuntimeError, ValueError):
-                # No directory yet, no inotify, no watches left, a name that is not UTF-8: `wait` polls meanwhile.
-                self.watching = False
-                self._stop.wait(REARM_SECONDS)
+    def _read(self) -> None:
+        """Take what the kernel tells, then let it gather more: the same told twice in a row is one event there."""
+        if self._closed or self._loop is None or self._fd is None:
+            return
+        try:
+            block = os.read(self._fd, _BUFFER_BYTES)
+        except BlockingIOError:
+            return
+        self.take(block)
+        if self._changed or self._anything:
+            self._woken.set()
+        self._loop.remove_reader(self._fd)
+        self._loop.call_later(GATHER_SECONDS, self._listen)
 
-    def _watch_directories(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wake ``loop`` on changes until the directories are no longer the ones that are watched."""
-        directories = self._directories()
-        changes = watch(
-            *(path for path, _ in directories),
-            watch_filter=None,
-            debounce=DEBOUNCE_MS,
-            step=STEP_MS,
-            stop_event=self._stop,
-            rust_timeout=int(REARM_SECONDS * 1000),
-            yield_on_timeout=True,
-            force_polling=False,
-            recursive=False,
-            ignore_permission_denied=True,
-        )
-        with closing(changes):
-            for told in changes:
-                # What changed before the watch was set has told nobody, so the first turn always wakes.
-                if not self.watching or self._concerns(path for _, path in told):
-                    self.watching = True
-                    loop.call_soon_threadsafe(self._changed.set)
-                if not told and self._directories() != directories:
-                    self.watching = False
-                    return
+    def _listen(self) -> None:
+        if not self._closed and self._loop is not None and self._fd is not None:
+            self._loop.add_reader(self._fd, self._read)
 
-    def _directories(self) -> list[tuple[Path, tuple[int, int]]]:
-        """Return the directory of the path, and that of the file when the path is a symbolic link elsewhere."""
-        statuses = [(path, path.stat()) for path in sorted({self._path.parent, self._path.resolve().parent})]
-        return [(path, (status.st_dev, status.st_ino)) for path, status in statuses]
+    def take(self, block: bytes) -> None:
+        """Take note of a block of events as the kernel writes them."""
+        at = 0
+        while at + _EVENT.size <= len(block):
+            watch, mask, _, length = _EVENT.unpack_from(block, at)
+            at += _EVENT.size + length
+            if mask & _OVERFLOW:
+                self._anything = True
+            elif mask & (_DELETE_SELF | _MOVE_SELF | _IGNORED):
+                self._lose(watch)
+            else:
+                name = os.fsdecode(block[at - length : at].rstrip(b"\0"))
+                appeared = bool(mask & (_CREATE | _MOVED_TO))
+                paths = (f"{directory.rstrip('/')}/{name}" for directory in self._watches.get(watch, ()))
+                self._changed |= {path for path in paths if self._concerns(path, appeared)}
 
-    def _concerns(self, changed: Iterable[str]) -> bool:
-        """Tell whether the file changed, or a rotated one of its name; a busy neighbour must cost nothing."""
-        names = (self._path.name, self._path.resolve().name)
-        return any(Path(path).name.startswith(names) for path in changed)
+    def _lose(self, watch: int) -> None:
+        """Take note that a directory went away; where it stood another may stand, which the next look watches."""
+        for directory in self._watches.pop(watch, ()):
+            self._watched.pop(directory, None)
+            self._anything = True
+        if self._fd is not None:
+            self._libc.remove(self._fd, watch)
+
+
+class _Libc:
+    """The calls of inotify(7), which Python does not have."""
+
+    def __init__(self) -> None:
+        self._calls: Any = ctypes.CDLL(None, use_errno=True)
+
+    def init(self) -> int:
+        """Return a descriptor, negative where there is none."""
+        if not hasattr(self._calls, "inotify_init1"):
+            return -1
+        return int(self._calls.inotify_init1(_NONBLOCK | _CLOEXEC))
+
+    def add(self, fd: int, directory: str) -> int:
+        """Watch a directory; return the number of the watch, or the negative number of the error."""
+        watch = int(self._calls.inotify_add_watch(fd, os.fsencode(Path(directory)), _WANTED))
+        return watch if watch >= 0 else -ctypes.get_errno()
+
+    def remove(self, fd: int, watch: int) -> None:
+        """Watch no more; a watch that went away by itself is no error."""
+        self._calls.inotify_rm_watch(fd, watch)

@@ -1,41 +1,27 @@
-"""What happens to a followed path in the course of time: it is written, rotated, truncated, deleted, replaced."""
+"""Following one path for ever, whatever file stands there: seeing what happened, and reading on."""
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
-from heeler.clock import Clock
 from heeler.model import Chunk, Position, SourceEvent
-from heeler.sources.file_lines import (
-    BEGINNING,
-    Identity,
-    NotRegular,
-    OpenFile,
-    Place,
-    identity_at,
-    places_of,
-    position_of,
-)
+from heeler.sources.file_identity import NotRegular, Signature, signature_at
+from heeler.sources.file_lines import Taken
+from heeler.sources.file_position import KnownFiles, position_of
+from heeler.sources.generations import Generation
+from heeler.sources.lineage import Lineage, Reading
 
 HOLD_SECONDS = 1.0
 """How long a rotated file's incomplete last line may rest before it is taken as it is. The new file waits for it."""
 
+SETTLE_SECONDS = 2.0
+"""So long after a change a file is compared again although size and times are the same: clocks of file systems are
+coarse, and what was rewritten in the same instant looks untouched."""
+
 MOST_ROTATED = 8
-"""Rotated files that are kept open after they were read to their end. More would exhaust file descriptors."""
-
-
-@dataclass(slots=True)
-class _Generation:
-    """One of the files that have stood at the path."""
-
-    file: OpenFile
-    rotated: bool = False
-    quiet_since: float = 0.0
-    pending: int = 0
+"""Rotated files of one path that are kept open after they were read to their end."""
 
 
 class Follower:
-    """Follows one path for ever, whatever file stands there.
+    """Follows one path.
 
     The files are read oldest first. One that was rotated away is read to its end before the next is begun, and
     looked at for a grace time after that, because its writers may not have heard of the rotation. Everything here
@@ -43,222 +29,220 @@ class Follower:
     """
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        clock: Clock,
-        position: Position | None,
-        from_start: bool,
-        chunk_bytes: int,
-        longest: int,
-        grace_seconds: float,
+        self, path: Path, known: KnownFiles, reading: Reading, *, from_start: bool, says_waiting: bool = True
     ) -> None:
-        self.ended = False
-        self._path = path
-        self._clock = clock
-        # A stored position stays until it is known which file it speaks of: a disk may be mounted late.
-        self._stored = position or None
-        self._from_start = from_start
-        self._chunk_bytes = chunk_bytes
-        self._longest = longest
-        self._grace_seconds = grace_seconds
-        self._generations: list[_Generation] = []
-        self._trouble = ""
+        self.path = path
+        self.is_queued = False
+        """For whoever reads several: whether this one is to be read."""
+        self._name = str(path)
+        self._known = known
+        self._reading = reading
+        self._says_waiting = says_waiting
+        self._lineage = Lineage(path, known, reading, from_start=from_start)
+        self._trouble = {"path": "", "file": ""}  # what was told of each, so that it is told once
         self._events: list[SourceEvent] = []
-        self._told = position or {}
+        self._signature: Signature | None = None
+        self._since = self._checked = 0.0
+        self._is_behind = self._is_drained = False  # whether another file stands there; whether all before was read
+        self._fresh = False  # whether the file at the path may have changed since it was read to its end
+        self._origin = known.origin
 
     def close(self) -> None:
         """Let go of all files. May be called more than once."""
-        for generation in self._generations:
-            generation.file.close()
-        self._generations.clear()
+        self._lineage.close()
 
-    def next(self) -> Chunk | None:
-        """Return what is new since the last call, or None."""
-        self._look()
-        data = self._read()
-        position = self._position()
-        # A position without lines is told too. Until it is stored, a restart would begin at a later end, and a
-        # rotation while nobody looks would take away a file that nobody knows of.
-        if not (data or self._events) and position == self._told:
-            return None
-        events, self._events, self._told = tuple(self._events), [], position
-        return Chunk(str(self._path), data, position, self._clock.now_us(), events)
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether something is to be done when time has passed, although nothing changes."""
+        return any(one.rotated for one in self._lineage.generations)
 
-    def _position(self) -> Position:
-        if self._stored is not None:
-            return self._stored
-        if self._generations:
-            return position_of([generation.file.place for generation in self._generations])
-        return BEGINNING if self._from_start else {}
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no file, and none that was."""
+        return not self._lineage.generations and self._signature is None
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """See which file stands at the path now. What cannot be seen is not taken for gone."""
         try:
-            self._stands(identity_at(self._path))
-            self._trouble = ""
+            signature = signature_at(self._name)
+            self._stands(signature)
+            self._trouble["path"] = ""
         except NotRegular:
-            self._gone()
-            self._tell_once(
-                "waiting", f"{self._path} is not a regular file, so it is not read; waiting until it is one again."
-            )
+            self._gone(f"{self.path} is not a regular file, so it is not read; waiting until it is one again.")
         except (FileNotFoundError, NotADirectoryError):
-            self._gone()
-            self._tell_once("waiting", f"{self._path} does not exist; waiting for it.")
+            self._gone(f"{self.path} does not exist; waiting for it.")
         except OSError as error:
-            self._tell_once(
-                "unreadable",
-                f"{self._path} cannot be opened ({error.strerror}); reading goes on where it ended once it can be.",
-            )
+            self._tell_unreadable("path", error)
 
-    def _tell_once(self, what: str, message: str) -> None:
-        if message != self._trouble:
-            self._trouble = message
-            self._events.append(SourceEvent(what, message))
+    def look_behind(self) -> None:
+        """See whether somebody writes to a rotated file that was let go."""
+        self._lineage.revive()
 
-    def _stands(self, identity: Identity) -> None:
-        """Make the file at the path the newest generation."""
-        newest = self._generations[-1] if self._generations else None
-        if newest and newest.file.identity == identity:
-            newest.rotated = False
-            return
-        known = [generation for generation in self._generations if generation.file.identity == identity]
-        if known:  # it was renamed away and back
-            self._rotate()
-            self._generations.remove(known[0])
-            self._generations.append(known[0])
-            known[0].rotated = False
-            return
-        file = OpenFile(self._path)
-        if self._stored is not None:
-            self._resume(self._stored, file)
-            return
-        if newest:
-            self._rotate()
-            self._events.append(
-                SourceEvent("rotated", f"Another file stands at {self._path} now; it is read from its start.")
-            )
-        elif not self._from_start:
-            file.skip(self._longest)
-        self._from_start = True
-        self._generations.append(_Generation(file))
+    def next(self) -> Chunk | None:
+        """Return what is new since the last call, or None. Call `look` before, when something may have happened."""
+        while True:
+            if chunk := self._read_on():
+                return chunk
+            if not self._is_behind:
+                return self._tell()
+            self._is_behind, self._is_drained = False, True
+            self.look()
+            self._is_drained = False
 
-    def _gone(self) -> None:
-        """No file stands at the path: what comes is new, and what was there may still be written."""
-        if self._stored is not None:
-            self._resume(self._stored, None)
-        else:
-            self._from_start = True
-            self._rotate()
-
-    def _rotate(self) -> None:
-        if self._generations and not self._generations[-1].rotated:
-            self._generations[-1].rotated = True
-            self._generations[-1].quiet_since = self._clock.monotonic()
-
-    def _resume(self, stored: Position, here: OpenFile | None) -> None:
-        """Find the files that the stored position speaks of; rotation may have moved them while nobody looked.
-
-        ``here`` is the file at the path. Without one, and without the newest file elsewhere, nothing is decided.
-        """
-        places = places_of(stored)
-        siblings = self._siblings()
-        files: list[OpenFile] = []
-        events: list[SourceEvent] = []
-        for place in places:
-            newest = place is places[-1]
-            if here and here.identity == place.identity and here.resume(place):
-                files.append(here)
-            elif moved := self._open_sibling(siblings.get(place.identity), place):
-                files.append(moved)
-            elif newest and here and place.offset and here.resume(place):
-                files.append(here)  # the same bytes in another file: copied, or its disk came back under another name
-            elif newest and here is None:
-                for file in files:
-                    file.close()
-                return
-            else:
-                events.append(self._lost(place, here))
-        if here and here not in files:
-            files.append(here)
-        self._stored = None
-        self._from_start = True
-        now = self._clock.monotonic()
-        self._generations = [_Generation(file, rotated=file is not here, quiet_since=now) for file in files]
-        self._events += events
-
-    def _lost(self, place: Place, here: OpenFile | None) -> SourceEvent:
-        if here and here.identity == place.identity:
-            return _changed(self._path, here, place.offset)
-        return SourceEvent(
-            "replaced",
-            f"The file that {self._path} was up to byte {place.offset} cannot be found; what was written to it after"
-            " that is not known. The file that stands there now is read from its start.",
-            lost_bytes=-1,
-        )
-
-    def _siblings(self) -> dict[Identity, Path]:
-        """Return the names of the files beside the path, and beside its target, by what they are."""
-        found: dict[Identity, Path] = {}
-        for directory in {self._path.parent, self._path.resolve().parent}:
-            try:
-                with os.scandir(directory) as entries:
-                    for entry in entries:
-                        status = entry.stat(follow_symlinks=False)
-                        found[status.st_dev, status.st_ino] = Path(entry.path)
-            except OSError:
-                continue  # one that vanished, or may not be listed, holds nothing that can be read
-        return found
-
-    def _open_sibling(self, path: Path | None, place: Place) -> OpenFile | None:
-        if path is None:
-            return None
-        try:
-            file = OpenFile(path)
-        except OSError:
-            return None
-        if file.identity == place.identity and file.resume(place):
-            return file
-        file.close()
-        return None
-
-    def _read(self) -> bytes:
-        now = self._clock.monotonic()
-        for generation in list(self._generations):
-            file = generation.file
-            if not file.same():
-                self._events.append(_changed(self._path, file, file.offset))
-                file.rewind()
-            data = file.take(self._chunk_bytes, self._longest)
-            if not data and generation.rotated:
-                data = self._read_rotated(generation, now)
-            if data:
-                generation.quiet_since = now
-                return data
+    def _read_on(self) -> Chunk | None:
+        """Return the next lines of any generation, oldest first."""
+        at = 0
+        while at < len(self._lineage.generations):
+            generation = self._lineage.generations[at]
+            count = len(self._lineage.generations)
+            if chunk := self._read(generation):
+                return chunk
             if generation.rotated and generation.pending:
                 break  # the next file waits, so that lines stay in their order
-        return b""
+            # What was let go, or had to make room for others, stands there no more.
+            same = count == len(self._lineage.generations) and self._lineage.generations[at] is generation
+            at = at + 1 if same else 0
+        return None
 
-    def _read_rotated(self, generation: _Generation, now: float) -> bytes:
+    def _stands(self, signature: Signature) -> None:
+        current, now = self._lineage.current, self._reading.clock.monotonic()
+        device, inode, *_ = signature
+        if current is None or (current.file.identity.device, current.file.identity.inode) != (device, inode):
+            if not self._reading.claims.is_free(device, inode, self._lineage):
+                self._gone("")  # the same file under another name, which is read there
+                return
+            if self._lineage.generations and not self._is_drained:
+                # What stood there is read to its end first: then its content tells which file came after it.
+                self._is_behind = self._fresh = True
+                self._lineage.look_before(is_here=False)
+                return
+            self._lineage.stands()
+            self._signature = None
+        if signature != self._signature:
+            self._signature, self._since, self._fresh = signature, now, True
+            self._lineage.look_before(is_here=True)
+        elif self._checked < self._since + SETTLE_SECONDS:
+            self._fresh = True
+
+    def _gone(self, message: str) -> None:
+        self._signature = None
+        self._lineage.gone()
+        if message and self._says_waiting:
+            self._tell_once("path", "waiting", message)
+
+    def _tell_once(self, of: str, what: str, message: str) -> None:
+        if message != self._trouble[of]:
+            self._trouble[of] = message
+            self._events.append(SourceEvent(what, message))
+
+    def _tell_unreadable(self, of: str, error: OSError) -> None:
+        message = f"{self.path} cannot be read ({error.strerror}); reading goes on where it ended once it can be."
+        self._tell_once(of, "unreadable", message)
+
+    def _read(self, generation: Generation) -> Chunk | None:
+        """Read on in one file."""
+        is_current = generation is self._lineage.current
+        if is_current and not self._fresh:
+            return None
+        try:
+            if not generation.file.same():
+                self._lineage.changed(generation)
+                return None
+            taken = generation.file.take(self._reading.chunk_bytes, self._reading.longest)
+            if not taken.data and not taken.hole_bytes and generation.rotated:
+                taken = self._read_rotated(generation)
+        except OSError as error:
+            self._fail(generation, error)
+            return None
+        if taken.data or taken.hole_bytes:
+            generation.quiet_since = self._reading.clock.monotonic()
+            return self._chunk(generation, taken)
+        if is_current:
+            self._trouble["file"] = ""
+            self._fresh, self._checked = False, self._reading.clock.monotonic()
+        elif generation in self._lineage.generations and not generation.is_told:
+            return self._chunk(generation, taken)  # before what comes after it, as somebody may write to it later
+        return None
+
+    def _fail(self, generation: Generation, error: OSError) -> None:
+        """Look for a file that was closed for a while and has moved; everything else is tried again."""
+        if generation.rotated and not self._lineage.find(generation):
+            self._lineage.lose(generation, is_unread=not generation.file.at_end)
+        elif not generation.rotated:
+            self._signature = None
+            if not isinstance(error, FileNotFoundError):
+                self._tell_unreadable("file", error)
+
+    def _read_rotated(self, generation: Generation) -> Taken:
         """Take the last line of a rotated file when it has rested, and let go of the file after the grace time."""
-        pending = generation.file.pending()
+        file, now = generation.file, self._reading.clock.monotonic()
+        if not file.grows:
+            return self._read_packed(generation)
+        pending = file.pending()
         if pending != generation.pending:
             generation.pending, generation.quiet_since = pending, now
         quiet = now - generation.quiet_since
-        newest = generation is self._generations[-1]
-        if pending and quiet >= (self._grace_seconds if newest else HOLD_SECONDS):
+        is_newest = generation is self._lineage.generations[-1]
+        if pending and quiet >= (self._reading.grace_seconds if is_newest else HOLD_SECONDS):
             generation.pending = 0
-            return generation.file.take_rest(self._longest)
-        if not pending and (quiet >= self._grace_seconds or len(self._generations) > MOST_ROTATED + 1):
-            generation.file.close()
-            self._generations.remove(generation)
-        return b""
+            return file.take_rest(self._reading.longest)
+        is_many = len(self._lineage.generations) > MOST_ROTATED + 1
+        if not pending and (quiet >= self._reading.grace_seconds or is_many):
+            self._lineage.let_go(generation)
+        return Taken()
 
+    def _read_packed(self, generation: Generation) -> Taken:
+        """Take the last line of a compressed file, to which nobody writes, and let go of it."""
+        file = generation.file
+        if file.pending():
+            return file.take_rest(self._reading.longest)
+        if file.trouble:
+            self._events.append(SourceEvent("damaged", file.trouble, lost_bytes=-1))
+        self._lineage.let_go(generation)
+        return Taken()
 
-def _changed(path: Path, file: OpenFile, offset: int) -> SourceEvent:
-    """Say that the bytes before ``offset`` are no longer those that were read."""
-    if file.size < offset:
-        message = f"{path} was truncated from {offset} bytes or more to {file.size}; it is read from its start."
-        return SourceEvent("truncated", message, lost_bytes=-1)
-    message = f"{path} was rewritten: the bytes before byte {offset} are not those that were read; read from its start."
-    return SourceEvent("rewritten", message, lost_bytes=-1)
+    def _chunk(self, generation: Generation, taken: Taken) -> Chunk:
+        events = tuple(generation.events)
+        generation.events.clear()
+        if taken.hole_bytes:
+            message = f"{self.path} has a hole of {taken.hole_bytes} bytes, to which nothing was written."
+            events = (*events, SourceEvent("hole", message, lost_bytes=taken.hole_bytes))
+        generation.told = generation.place
+        self._known.places[generation.part] = generation.told
+        return self._told(generation.part, position_of(generation.told), events, taken)
+
+    def _told(
+        self, part: str, position: Position, events: tuple[SourceEvent, ...] = (), taken: Taken | None = None
+    ) -> Chunk:
+        if self._events:
+            events = (*self._events, *events)
+            self._events = []
+        data, piece = (taken.data, taken.piece) if taken else (b"", False)
+        return Chunk(part, data, position, self._reading.clock.now_us(), events, piece=piece, path=self._name)
+
+    def _tell(self) -> Chunk | None:
+        """Return what must be known although there is no line: until it is stored, a restart would not know it.
+
+        What takes the place of another comes before that is forgotten: somebody may die in between.
+        """
+        for generation in self._lineage.generations:
+            if generation.events or not generation.is_told:
+                return self._chunk(generation, Taken())
+        if chunk := self._tell_path():
+            return chunk
+        finished = self._lineage.finished
+        for part in sorted(finished, key=lambda one: finished[one] is None):
+            place = finished.pop(part)
+            return self._told(part, position_of(place) if place else {})
+        return None
+
+    def _tell_path(self) -> Chunk | None:
+        """Return what happened to the path itself, and what stood there while nothing was read of anything."""
+        known = self._known
+        is_news = bool(known.origin) and not known.places and known.origin is not self._origin
+        if not self._events and not is_news:
+            return None
+        if newest := known.newest:
+            return self._told(newest[0], position_of(newest[1]))
+        self._origin = known.origin
+        return self._told(known.waiting, position_of(known.origin) if known.origin else {})

@@ -1,128 +1,152 @@
-"""Reading one open file: whole lines from an offset on, and whether it is still the file that was read before."""
+"""Reading one file that may grow: whole lines from an offset on, and whether it is still the file that was read."""
 
-import json
+import errno
 import os
-import stat
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
-from heeler.model import Position
+from heeler.sources.descriptors import Descriptors
+from heeler.sources.file_identity import identity_of, open_regular
+from heeler.sources.file_position import MARK_BYTES, Place, digest
 
-MARK_BYTES = 256
-"""How many bytes before the offset tell a file that grew from one that was rewritten. A log line with its time fits."""
-
-Identity = tuple[int, int]
-"""Device and inode. A hint only: an inode is given to the next file as soon as its file is gone."""
+_LONGEST_TORN_BLOCK = 64 << 10
+"""NULs behind a hole that belong to it: a hole ends where a block begins, the writer began within that block."""
 
 
-class NotRegular(OSError):
-    """A directory, FIFO, socket or device stands where a file should."""
+class Moved(OSError):
+    """Another file stands at the path of one that was closed for a while."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far one file has been read, and the mark that lets it be known again."""
+class Taken:
+    """What was read next: whole lines, or a ``piece`` of a long one, or a hole of so many bytes that holds nothing."""
 
-    identity: Identity
-    offset: int
-    digest: str
-
-
-BEGINNING: Position = {"device": None, "inode": None, "offset": 0, "hash": "", "earlier": ""}
-"""The position of a file that is not there yet: whatever comes is read from its first byte."""
+    data: bytes = b""
+    piece: bool = False
+    hole_bytes: int = 0
 
 
-def position_of(places: list[Place]) -> Position:
-    """Return the position that says how far each file of one path has been read, oldest first.
-
-    All but the last are rotated files that somebody may still write to.
-    """
-    *earlier, last = places
-    flat = [[*place.identity, place.offset, place.digest] for place in earlier]
-    return {
-        "device": last.identity[0],
-        "inode": last.identity[1],
-        "offset": last.offset,
-        "hash": last.digest,
-        "earlier": json.dumps(flat, separators=(",", ":")) if flat else "",
-    }
-
-
-def places_of(position: Position) -> list[Place]:
-    """Return what `position_of` was given."""
-    if position["inode"] is None:
-        return []
-    earlier = json.loads(str(position["earlier"] or "[]"))
-    last = [int(str(position[key])) for key in ("device", "inode", "offset")]
-    return [Place((row[0], row[1]), row[2], str(row[3])) for row in (*earlier, [*last, position["hash"]])]
-
-
-def identity_at(path: Path) -> Identity:
-    """Return which file stands at ``path`` without opening it. Raises `OSError`, of which `NotRegular` is one."""
-    return _identity(path.stat(), path)
+NOTHING = Taken()
 
 
 class OpenFile:
     """A regular file and the offset up to which its lines have been taken.
 
-    Nothing is kept but the mark: an incomplete last line is read again when the file has grown, so a thousand
-    followed files with half a line each cost no memory. Not safe for use by two threads at once.
+    Nothing is kept but the marks: an incomplete last line is read again when the file has grown, so a thousand
+    followed files with half a line each cost no memory. With ``descriptors`` it may be closed between two reads, and
+    opens itself again. Not safe for use by two threads at once.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open ``path`` without ever waiting. Raises like `identity_at`."""
-        # Looked at before it is opened, because opening can act (a tape rewinds), and after, because it may have been
-        # replaced in between. O_NONBLOCK: opening a FIFO would wait for its writer.
-        identity_at(path)
-        self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    trouble = ""
+    grows = True
+
+    def __init__(self, path: Path, descriptors: Descriptors | None = None) -> None:
+        """Open ``path`` without ever waiting. Raises `OSError`, of which `NotRegular` is one."""
+        self.path = path
+        self.at_end = False
+        self.offset = 0
+        self._head = self._mark = b""
+        self._in_long_line = False
+        self._written_ns = 0
+        self._descriptors = descriptors or Descriptors(1)
+        self._fd = self._descriptors.open(path, self)
         try:
-            self.identity = _identity(os.fstat(self._fd), path)
+            self.identity = identity_of(self._fd)
+            self._written_ns = self.written_ns
         except OSError:
             self.close()
             raise
-        self.offset = 0
-        self._mark = b""
 
     def close(self) -> None:
         """Let go of the file. May be called more than once."""
+        self._descriptors.closed(self)
+        self.suspend()
+
+    def suspend(self) -> None:
+        """Close it until it is read again."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is open now: then its inode cannot be given to another file."""
+        return self._fd >= 0
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether no name leads to it any more; only known while it is open."""
+        return self.is_open and os.fstat(self._fd).st_nlink == 0
+
+    @property
     def size(self) -> int:
         """Bytes in the file now. Only good for saying what happened: network filesystems report old sizes."""
-        return os.fstat(self._fd).st_size
+        return os.fstat(self._opened()).st_size
+
+    @property
+    def written_ns(self) -> int:
+        """When it was written last, by the clock of its file system. Orders files; decides nothing else."""
+        return os.fstat(self._opened()).st_mtime_ns
 
     def read_at(self, offset: int, most: int) -> bytes:
         """Return up to ``most`` bytes that stand at ``offset`` now, without moving."""
-        return os.pread(self._fd, most, offset)
+        return os.pread(self._opened(), most, offset)
 
     @property
     def place(self) -> Place:
         """Where reading goes on."""
-        return Place(self.identity, self.offset, digest(self._mark))
+        return Place(self.identity, self.offset, digest(self._head), digest(self._mark), written_ns=self._written_ns)
 
     def resume(self, place: Place) -> bool:
-        """Go to ``place`` if the bytes before it are those that were read; else stay and return False."""
-        mark = self._before(place.offset)
-        known = len(mark) == min(MARK_BYTES, place.offset) and digest(mark) == place.digest
+        """Go to ``place`` if head and mark are those of what was read; else stay and return False."""
+        head, mark = self._head_of(place.offset), self._before(place.offset)
+        known = len(mark) == min(MARK_BYTES, place.offset) and (digest(head), digest(mark)) == (place.head, place.mark)
         if known:
-            self.offset, self._mark = place.offset, mark
+            self.offset, self._head, self._mark, self._written_ns = place.offset, head, mark, place.written_ns
         return known
 
+    def is_copy(self, place: Place) -> bool:
+        """Tell whether this holds just what was read up to ``place``, and nothing more."""
+        return self.size == place.offset and (
+            digest(self._head_of(place.offset)),
+            digest(self._before(place.offset)),
+        ) == (place.head, place.mark)
+
+    @property
+    def end(self) -> Place:
+        """The place behind all that the file holds now: what else holds it is a copy."""
+        size = self.size
+        return Place(self.identity, size, digest(self._head_of(size)), digest(self._before(size)))
+
+    def begins_like(self, place: Place) -> bool:
+        """Tell whether this is a copy that was made before all of ``place`` was read: shorter, with the same head."""
+        head = self._head_of(place.offset)
+        return self.size < place.offset and bool(head) and digest(head) == place.head
+
     def same(self) -> bool:
-        """Tell whether the bytes before the offset are still those that were read.
+        """Tell whether head and mark are still those of what was read.
 
         The content decides, not the size: a file may be truncated and grow past the offset between two looks, and
         a network filesystem may show a size that is too small for a moment.
         """
-        return self._before(self.offset) == self._mark
+        is_short = self.offset <= MARK_BYTES
+        return self._before(self.offset) == self._mark and (is_short or self._head_of(self.offset) == self._head)
+
+    def reopen(self) -> None:
+        """Open the file at its path anew, which makes a network file system ask its server.
+
+        Raises `Moved` and other `OSError`, and keeps what is open then.
+        """
+        fd = open_regular(self.path)
+        if not identity_of(fd).may_be(self.identity):
+            os.close(fd)
+            raise Moved(errno.ESTALE, "another file stands there", str(self.path))
+        before, self._fd = self._opened(), fd
+        os.close(before)
 
     def rewind(self) -> None:
         """Start again at the first byte."""
-        self.offset, self._mark = 0, b""
+        self.offset, self._head, self._mark, self._in_long_line = 0, b"", b"", False
 
     def skip(self, longest: int) -> None:
         """Go to the end: after the last newline, so that the line being written now is read whole.
@@ -131,47 +155,109 @@ class OpenFile:
         """
         size = self.size
         begin = max(0, size - longest)
-        feed = os.pread(self._fd, size - begin, begin).rfind(b"\n") + 1
+        feed = self.read_at(begin, size - begin).rfind(b"\n") + 1
         self.offset = size if begin and not feed else begin + feed
-        self._mark = self._before(self.offset)
+        self._head, self._mark = self._head_of(self.offset), self._before(self.offset)
+        self._written_ns = self.written_ns
 
-    def take(self, most: int, longest: int) -> bytes:
-        """Return the next whole lines, about ``most`` bytes, and move past them; empty when no line is complete.
+    def take(self, most: int, longest: int) -> Taken:
+        """Return the next whole lines, about ``most`` bytes, and move past them; `NOTHING` when none is complete.
 
-        Of a line longer than ``longest`` it returns pieces, always multiples of ``longest`` from the line's start:
-        where the cuts are depends on the bytes alone, never on when they were read.
+        Of a line longer than ``longest`` it returns pieces of just so many bytes from the line's start: where the
+        cuts are depends on the bytes alone, never on when they were read.
         """
-        block = os.pread(self._fd, most, self.offset)
-        feed = block.rfind(b"\n") + 1
-        if not feed and len(block) == most < longest:
-            block = os.pread(self._fd, longest, self.offset)
-            feed = block.rfind(b"\n") + 1
-        return self._pass(block[: feed or len(block) - len(block) % longest])
+        most = longest + 1 if self._in_long_line else most
+        block = self.read_at(self.offset, most)
+        length = whole_lines(block, longest)
+        if not length and len(block) == most <= longest:
+            block = self.read_at(self.offset, longest + 1)
+            length = whole_lines(block, longest)
+        if b"\0" in block and (hole := self._hole(len(block))):
+            return self._before_hole(block, longest, *hole)
+        self.at_end = not block
+        if length or len(block) <= longest:
+            return self._pass(block[:length], piece=False)
+        return self._pass(block[:longest], piece=True)
 
     def pending(self) -> int:
         """Count the bytes after the last complete line. Asked after `take` returned nothing."""
         return max(0, self.size - self.offset)
 
-    def take_rest(self, longest: int) -> bytes:
+    def take_rest(self, longest: int) -> Taken:
         """Return what stands after the last complete line and move past it: the line will never be completed."""
-        return self._pass(os.pread(self._fd, longest, self.offset))
+        block = self.read_at(self.offset, longest)
+        hole = self._hole(len(block)) if b"\0" in block else None
+        if hole is None:
+            return self._pass(block, piece=False)
+        begin, end = hole
+        if begin > self.offset:
+            return self._pass(block[: begin - self.offset], piece=False)
+        return self._skip_hole(self.size if end is None else end)
 
-    def _pass(self, data: bytes) -> bytes:
+    def _opened(self) -> int:
+        if self._fd >= 0:
+            self._descriptors.used(self)
+            return self._fd
+        self._fd = self._descriptors.open(self.path, self)
+        if not identity_of(self._fd).may_be(self.identity):
+            self.close()
+            raise Moved(errno.ESTALE, "another file stands there", str(self.path))
+        return self._fd
+
+    def _pass(self, data: bytes, *, piece: bool) -> Taken:
+        if not data:
+            return NOTHING
+        self._in_long_line = piece
+        self._written_ns = self.written_ns
         self.offset += len(data)
+        if len(self._head) < MARK_BYTES:
+            self._head = (self._head + data[:MARK_BYTES])[:MARK_BYTES]
         self._mark = (self._mark + data[-MARK_BYTES:])[-MARK_BYTES:]
-        return data
+        return Taken(data, piece)
+
+    def _before_hole(self, block: bytes, longest: int, begin: int, end: int | None) -> Taken:
+        """Return what stands before a hole, which cuts the line that it lies in; then the hole.
+
+        Without data behind it nobody knows yet how long it is.
+        """
+        if begin > self.offset:
+            block = block[: begin - self.offset]
+            length = whole_lines(block, longest)
+            return self._pass(block[: length or (0 if end is None else longest)], piece=False)
+        return NOTHING if end is None else self._skip_hole(end)
+
+    def _skip_hole(self, end: int) -> Taken:
+        rest = self.read_at(end, _LONGEST_TORN_BLOCK)
+        end += len(rest) - len(rest.lstrip(b"\0"))
+        hole_bytes = end - self.offset
+        self.offset, self._in_long_line = end, False
+        self._head, self._mark = self._head_of(end), self._before(end)
+        return Taken(hole_bytes=hole_bytes)
+
+    def _hole(self, length: int) -> tuple[int, int | None] | None:
+        """Return begin and end of the first hole in the next ``length`` bytes; no end if no data stands behind it."""
+        fd = self._opened()
+        try:
+            begin = os.lseek(fd, self.offset, os.SEEK_HOLE)
+            if begin >= min(self.offset + length, self.size):
+                return None
+            return begin, os.lseek(fd, begin, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return begin, None
+            return None  # a file system that knows of no holes
+
+    def _head_of(self, offset: int) -> bytes:
+        return self.read_at(0, min(MARK_BYTES, offset))
 
     def _before(self, offset: int) -> bytes:
         length = min(MARK_BYTES, offset)
-        return os.pread(self._fd, length, offset - length)
+        return self.read_at(offset - length, length)
 
 
-def _identity(status: os.stat_result, path: Path) -> Identity:
-    if not stat.S_ISREG(status.st_mode):
-        raise NotRegular(path)
-    return (status.st_dev, status.st_ino)
-
-
-def digest(mark: bytes) -> str:
-    """Return what tells these bytes from others, in hexadecimal."""
-    return blake2b(mark, digest_size=16).hexdigest()
+def whole_lines(data: bytes, longest: int) -> int:
+    """Return how many bytes at the beginning of ``data`` are whole lines, none of more than ``longest`` bytes."""
+    at = 0
+    while (feed := data.rfind(b"\n", at, at + longest) + 1) > 0:
+        at = feed
+    return at

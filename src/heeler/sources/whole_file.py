@@ -3,6 +3,7 @@
 import os
 import select
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,8 @@ from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position, Sourc
 from heeler.sources.blocking import BlockingSource
 from heeler.sources.compressed import Content
 from heeler.sources.file import open_once
-from heeler.sources.file_lines import MARK_BYTES, OpenFile, digest
+from heeler.sources.file_lines import OpenFile, whole_lines
+from heeler.sources.file_position import MARK_BYTES, KnownFiles, Place, digest, position_of
 
 SAMPLE_BYTES = 256 << 10
 """How much of the beginning of a file is looked at to tell its format."""
@@ -24,9 +26,9 @@ class WholeFile(BlockingSource):
     A line longer than ``longest_line_bytes`` comes as pieces of just so many bytes. A last line without a newline
     comes as an unfinished chunk, except from standard input, which cannot grow after its end.
 
-    A file is known by device, inode and content: the name of its part is ``prefix`` and those two, with a number that
-    rises whenever other content is found there, so that nothing of the old content is touched. Of ``positions`` those
-    that begin with the prefix matter. Standard input is always new.
+    A file is known by device, inode and content, see `heeler.sources.file_position.KnownFiles`, whose names begin with
+    ``prefix``. A file that is followed has the same positions, so whoever reads it first, the other goes on. Standard
+    input is always new.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class _Found:
         self.event = event
         self.mark = b""
         self.rest = b""
+        self.trouble = ""
+        """What was told before of the end of the content."""
 
 
 class _Finder(Protocol):
@@ -92,7 +96,7 @@ class _Finder(Protocol):
 
     def find(self) -> _Found: ...
 
-    def position(self, offset: int, mark: bytes, rest: bytes) -> Position: ...
+    def position(self, offset: int, mark: bytes, rest: bytes, trouble: str) -> Position: ...
 
     def close(self) -> None: ...
 
@@ -108,22 +112,24 @@ class _StoredFile:
         self._path = path.absolute()
         self.size: int | None = self._file.size
         self.sample = b""
-        self._identity = self._file.identity
-        self._part = f"{prefix}{self._identity[0]}:{self._identity[1]}:"
-        known = (part for part in positions if part.startswith(self._part))
-        self._known = {int(part.removeprefix(self._part)): positions[part] for part in known}
+        self._written_ns = self._file.written_ns
+        self._known = KnownFiles(prefix, positions)
+        self._place = Place(self._file.identity, 0, "", "")
 
     def find(self) -> _Found:
         self.sample = self._content().read(SAMPLE_BYTES) or b""
-        for number in sorted(self._known, reverse=True):
-            if found := self._go_on(f"{self._part}{number}", self._known[number]):
+        known = self._known.of(self._place.identity)
+        for part, place in known:
+            if found := self._go_on(part, place):
+                self._place = replace(place, identity=self._place.identity)
                 return found
-        number = max(self._known, default=-1) + 1
         event = None
-        if number:
+        if known:
             message = f"{self._path} is not what was read before: its content is another. It is read from its start."
             event = SourceEvent("rewritten", message)
-        return _Found(f"{self._part}{number}", self._content(), event)
+        part, generation = self._known.add(self._place.identity)
+        self._place = replace(self._place, generation=generation)
+        return _Found(part, self._content(), event)
 
     def _content(self) -> Content:
         return Content(self._raw(), str(self._path), self._raw)
@@ -133,28 +139,22 @@ class _StoredFile:
             raise ValueError(f"{self._path} is read although it was closed")
         return _RawFile(self._file)
 
-    def _go_on(self, part: str, position: Position) -> _Found | None:
-        """Return the content after ``position`` if what stands before, and began to stand there, was read."""
-        offset, unfinished = int(str(position["offset"])), int(str(position["unfinished"]))
-        if digest(self.sample[: min(MARK_BYTES, offset)]) != position["head"]:
+    def _go_on(self, part: str, place: Place) -> _Found | None:
+        """Return the content after ``place`` if what stands before, and began to stand there, was read."""
+        if digest(self.sample[: min(MARK_BYTES, place.offset)]) != place.head:
             return None
         found = _Found(part, self._content())
-        found.mark = found.content.skip(offset, MARK_BYTES)
-        if found.content.offset != offset or digest(found.mark) != position["hash"]:
+        found.mark = found.content.skip(place.offset, MARK_BYTES)
+        if found.content.offset != place.offset or digest(found.mark) != place.mark:
             return None
-        found.rest = found.content.read(unfinished) or b""
-        return found if digest(found.rest) == position["unfinished_hash"] else None
+        found.rest = found.content.read(place.unfinished) or b""
+        found.trouble = place.trouble
+        return found if digest(found.rest) == place.unfinished_mark else None
 
-    def position(self, offset: int, mark: bytes, rest: bytes) -> Position:
-        return {
-            "device": self._identity[0],
-            "inode": self._identity[1],
-            "offset": offset,
-            "head": digest(self.sample[: min(MARK_BYTES, offset)]),
-            "hash": digest(mark),
-            "unfinished": len(rest),
-            "unfinished_hash": digest(rest),
-        }
+    def position(self, offset: int, mark: bytes, rest: bytes, trouble: str) -> Position:
+        head = digest(self.sample[: min(MARK_BYTES, offset)])
+        place = replace(self._place, offset=offset, head=head, mark=digest(mark), written_ns=self._written_ns)
+        return position_of(replace(place, unfinished=len(rest), unfinished_mark=digest(rest), trouble=trouble))
 
     def close(self) -> None:
         if self._file is not None:
@@ -175,8 +175,8 @@ class _StandardInput:
     def find(self) -> _Found:
         return _Found(self._part, Content(_RawInput(self._clock), "standard input"))
 
-    def position(self, offset: int, mark: bytes, rest: bytes) -> Position:
-        del mark, rest
+    def position(self, offset: int, mark: bytes, rest: bytes, trouble: str) -> Position:
+        del mark, rest, trouble
         return {"offset": offset}
 
     def close(self) -> None:
@@ -247,9 +247,13 @@ class _Lines:
         self._mark = b""
         self._rest = b""
         self._told = 0
+        self._trouble = ""
 
     def close(self) -> None:
         self.finder.close()
+
+    def noticed(self, changed: frozenset[str] | None) -> None:
+        """Do nothing: it reads on in any case."""
 
     def next(self) -> Chunk | None:
         content = self.content or self._find()
@@ -263,9 +267,11 @@ class _Lines:
                 return chunk
             elif block is None:
                 return None
+            elif chunk := self._last():
+                return chunk
             else:
                 self.ended = True
-                return self._last(content)
+                return self._end(content.trouble)
         return None
 
     def _find(self) -> Content:
@@ -274,6 +280,7 @@ class _Lines:
         self._part, self._mark, self._rest = found.part, found.mark, found.rest
         self._offset = found.content.offset - len(found.rest)
         self._told = len(found.rest)
+        self._trouble = found.trouble
         self._events = (found.event,) if found.event else ()
         return found.content
 
@@ -288,24 +295,31 @@ class _Lines:
         data, self._rest = self._rest[:length], self._rest[length:]
         return self._chunk(data, piece=is_piece)
 
-    def _last(self, content: Content) -> Chunk | None:
-        """Return the last line if it has no newline and is not known yet, and what must be said of the file."""
-        if content.trouble:
-            self._events = (*self._events, SourceEvent("damaged", content.trouble, lost_bytes=-1))
-        is_new = len(self._rest) > self._told
-        if not is_new and not self._events:
+    def _last(self) -> Chunk | None:
+        """Return the last line if it has no newline and is not known yet."""
+        if len(self._rest) <= self._told:
             return None
-        data, self._rest = (self._rest, b"") if is_new else (b"", self._rest)
+        data = self._rest
         if self.finder.size is None:
+            self._rest = b""
             return self._chunk(data)
-        return self._chunk(data, unfinished=data or self._rest)
+        self._told = len(data)
+        return self._chunk(data, unfinished=data)
+
+    def _end(self, trouble: str) -> Chunk | None:
+        """Return what must be said of the file, behind its lines."""
+        if trouble:
+            repeated = trouble == self._trouble
+            self._events = (*self._events, SourceEvent("damaged", trouble, lost_bytes=-1, repeated=repeated))
+        self._trouble = trouble
+        return self._chunk(b"", unfinished=self._rest) if self._events else None
 
     def _chunk(self, data: bytes, *, unfinished: bytes = b"", piece: bool = False) -> Chunk:
         if not unfinished:
             self._offset += len(data)
             self._mark = (self._mark + data[-MARK_BYTES:])[-MARK_BYTES:]
             self._told = 0
-        position = self.finder.position(self._offset, self._mark, unfinished)
+        position = self.finder.position(self._offset, self._mark, unfinished, self._trouble)
         events, self._events = self._events, ()
         if not self.finder.sample:
             self.finder.sample = data[:SAMPLE_BYTES]
@@ -318,11 +332,3 @@ class _Lines:
             unfinished_bytes=len(unfinished) if data else 0,
             piece=piece,
         )
-
-
-def whole_lines(data: bytes, longest: int) -> int:
-    """Return how many bytes at the beginning of ``data`` are whole lines, none of more than ``longest`` bytes."""
-    at = 0
-    while (feed := data.rfind(b"\n", at, at + longest) + 1) > 0:
-        at = feed
-    return at

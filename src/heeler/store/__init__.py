@@ -1,11 +1,13 @@
 """What ticks are committed to, and read back from."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import polars as pl
 
 from heeler.formats import Format
-from heeler.model import Position
+from heeler.model import Position, SourceEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Batch:
     ``unfinished_bytes`` is not 0, the last row is a line of so many of these bytes that may still grow: ``position``
     lies before it, and the next batch of the part that has rows must bring it again, perhaps longer; it keeps its
     seq then. A batch that brings anything else leaves the unfinished line as it is, for ever: its file was replaced.
-    ``piece`` says that the last row is a piece of a line that goes on in the next batch; never both.
+    ``piece`` says that the last row is a piece of a line that goes on in the next batch; never both. ``events`` become
+    records before these rows, see `heeler.store.events`. An empty position says that the part can be forgotten.
     """
 
     source: str
@@ -31,6 +34,7 @@ class Batch:
     bytes: int
     unfinished_bytes: int = 0
     piece: bool = False
+    events: tuple[SourceEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,53 @@ class Tick:
 
     batches: tuple[Batch, ...]
     alerts: tuple[AlertRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A batch ready to be written: its rows but for seq, and what was counted of them, by table.
+
+    Made beside the writer. What was counted of an unfinished line is apart, because it goes when the line is joined.
+    """
+
+    batch: Batch
+    rows: pl.DataFrame
+    counted: Mapping[str, pl.DataFrame]
+    counted_unfinished: Mapping[str, pl.DataFrame]
+    formats: Mapping[int, Format]
+    """By their ids, the formats of the rows: the members of the batch's format."""
+
+
+class Store(Protocol):
+    """What ticks are committed to. Belongs to one thread at a time, but for `complete`.
+
+    Whoever writes asks for `positions` once, before it reads, and begins each source there. `commit` is all or nothing:
+    when it returns, everything in the tick is durable, the positions too, and sources may be acknowledged; when it
+    raises, nothing was stored. `heeler.store.opening` says which URL names which store.
+    """
+
+    def positions(self, source: str) -> dict[str, Position]:
+        """Return how far each part of ``source`` has been read, by part."""
+        ...
+
+    def register(self, known: Format) -> int:
+        """Return the id of a format; a changed definition gets a new one. One that has members gives each an id.
+
+        The definition is stored for ever, with the first tick that is committed after this.
+        """
+        ...
+
+    def complete(self, batch: Batch) -> Completed:
+        """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
+        ...
+
+    def commit(self, tick: Tick, completed_batches: Sequence[Completed] | None = None) -> None:
+        """Store a tick: all of it, durably, or nothing. ``completed_batches`` are its batches where that was done.
+
+        Raises `EnvironmentFailed` where it could not be stored; the same tick can be tried again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the store. May be called more than once."""
+        ...

@@ -21,13 +21,14 @@ from heeler.query.frame import as_expression
 from heeler.query.tree import Query
 from heeler.store.backup import copy_catalog
 from heeler.store.catalog import stored_format, transaction
+from heeler.store.events import IS_EVENT
 from heeler.store.lake import Lake
 from heeler.store.merge import Input, flush, segments, to_garbage
 from heeler.store.ordered import metadata_of, write_ordered
+from heeler.store.piece import Piece
 from heeler.store.plan import METADATA_VERSION, day_of, times_of
-from heeler.store.reading import Piece
 from heeler.store.records import hits_of, rollup_of
-from heeler.store.schema import RECORD_TABLES, ROLLUP_TABLES
+from heeler.store.schema import RECORD_TABLES, ROLLUP_TABLES, TABLES
 from heeler.store.segment import WrittenSegment
 from heeler.store.setting import number_of, set_number
 from heeler.store.taking_back import taken_back
@@ -51,11 +52,13 @@ class Deleted:
 class _Removed:
     """What is taken out of the lake, summed: by stream the lines and bytes, and the requests that were counted."""
 
+    records: int = 0
     streams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     counted: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: {name: [] for name in ROLLUP_TABLES})
     unfinished: list[str] = field(default_factory=list)
 
-    def add(self, group: str, stream: str, lines: int, size: int) -> None:
+    def add(self, group: str, stream: str, records: int, lines: int, size: int) -> None:
+        self.records += records
         before = self.streams.get((group, stream), (0, 0))
         self.streams[group, stream] = before[0] + lines, before[1] + size
 
@@ -73,9 +76,11 @@ class _Written:
 class Deletion:
     """Deletes the records that match a query from a lake, on the thread of its writer."""
 
-    def __init__(self, lake: Lake, query: Query) -> None:
+    def __init__(self, lake: Lake, query: Query, now_us: int = 0) -> None:
+        """``now_us`` is what times in the query count from."""
         self._lake = lake
         self._query = query
+        self._now_us = now_us
 
     def count(self) -> int:
         """Return how many records match. Raises `EnvironmentFailed` where a segment cannot be read."""
@@ -129,7 +134,7 @@ class Deletion:
             _correct_streams(lake.catalog, removed)
             lake.at_step("delete transaction ends")
         damaged = lake.catalog.execute("select count(*) from segment where damage is not null").fetchone()[0]
-        return Deleted(sum(lines for lines, _ in removed.streams.values()), len(found), damaged)
+        return Deleted(removed.records, len(found), damaged)
 
     def _inputs(self) -> Iterator[Input]:
         """Yield the segments that may hold matching records, by their streams."""
@@ -154,7 +159,7 @@ class Deletion:
     def _matches(self, piece: Piece) -> int:
         try:
             frame = piece.frame()
-            asked = as_expression(self._query, frame.collect_schema())
+            asked = self._asked(piece.table)
             return int(frame.filter(asked).select(pl.len()).collect().item())
         except (OSError, pl.exceptions.PolarsError) as error:
             raise EnvironmentFailed(
@@ -162,19 +167,25 @@ class Deletion:
                 "what is damaged; nothing was deleted."
             ) from error
 
+    def _asked(self, table: str) -> pl.Expr:
+        rows = self._lake.catalog.execute('select id, name, "table", definition from format')
+        formats = {row: stored_format(name, of_table, definition) for row, name, of_table, definition in rows}
+        return as_expression(self._query.where, pl.Schema(dict(TABLES[table])), formats, table, self._now_us)
+
     def _piece(self, one: Input) -> Piece:
         return Piece(one.table, self._lake.folder / str(one.path), None)
 
     def _rows(self, one: Input, *, matching: bool) -> pl.DataFrame:
         frame = self._piece(one).frame()
-        asked = as_expression(self._query, frame.collect_schema())
+        asked = self._asked(one.table)
         return frame.filter(asked if matching else ~asked).collect()
 
     def _take_out(self, table: str, rows: pl.DataFrame, removed: _Removed) -> None:
         for (row_format, group, stream), some in rows.partition_by("format", *_STREAM, as_dict=True).items():
             of_format = 'select name, "table", definition from format where id = ?'
             known = stored_format(*self._lake.catalog.execute(of_format, (row_format,)).fetchone())
-            removed.add(str(group), str(stream), some.height, int(render(known, some).bin.size().sum()))
+            lines = some.filter(~IS_EVENT).height
+            removed.add(str(group), str(stream), some.height, lines, int(render(known, some).bin.size().sum()))
         if table == "access":
             for (group,), some in rows.partition_by("log_group", as_dict=True).items():
                 removed.counted["hits"].append(hits_of(str(group), some))
@@ -189,7 +200,7 @@ class Deletion:
             if table in RECORD_TABLES and self._matches(Piece(table, None, blob)):
                 # What was counted of the line has the same mark, and goes with it.
                 group, stream = Piece(table, None, blob).frame().select(_STREAM).collect().row(0)
-                removed.add(group, stream, 1, size)
+                removed.add(group, stream, 1, 1, size)
                 removed.unfinished.append(name)
 
     def _write(self, number: int, found: list[tuple[Input, int]], counts: dict[str, pl.DataFrame]) -> list[_Written]:

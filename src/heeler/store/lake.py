@@ -2,8 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,9 +10,10 @@ import polars as pl
 from heeler.errors import EnvironmentFailed
 from heeler.formats import Format, members_of
 from heeler.model import Position
-from heeler.store import Batch, Tick
+from heeler.store import Batch, Completed, Tick
 from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_writing, transaction
+from heeler.store.events import EVENT_FORMAT
 from heeler.store.lock import WriterLock
 from heeler.store.plan import Plan, insert_part
 from heeler.store.reading import newest_line_time
@@ -25,23 +25,8 @@ FormatKey = tuple[str, str, str]
 """Name, table and definition of a format."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A batch ready to be written: its rows but for seq, and what was counted of them, by table.
-
-    Made beside the writer. What was counted of an unfinished line is apart, because it goes when the line is joined.
-    """
-
-    batch: Batch
-    rows: pl.DataFrame
-    counted: Mapping[str, pl.DataFrame]
-    counted_unfinished: Mapping[str, pl.DataFrame]
-    formats: Mapping[int, Format]
-    """By their ids, the formats of the rows: the members of the batch's format."""
-
-
 class Lake:
-    """Writes ticks to the lake in ``folder``, and makes it where there is none. Belongs to one thread at a time.
+    """Writes ticks to the lake in ``folder``, and makes it where there is none. Implements `heeler.store.Store`.
 
     Raises `EnvironmentFailed` at once where the folder cannot be written or another process writes to it. ``at_step``
     is called with the name of each step of a commit; the campaigns kill the process there. ``recovered`` says what
@@ -79,7 +64,9 @@ class Lake:
 
     def positions(self, source: str) -> dict[str, Position]:
         """Return how far each part of ``source`` has been read, by part."""
-        rows = self.catalog.execute("select part, position from position where source = ?", (source,))
+        rows = self.catalog.execute(
+            "select part, position from position where source = ? and position <> '{}'", (source,)
+        )
         return {part: json.loads(position) for part, position in rows}
 
     def complete(self, batch: Batch) -> Completed:
@@ -96,11 +83,14 @@ class Lake:
 
         The definition is stored for ever, with the first tick that is committed after this.
         """
-        for key in map(_key, members_of(known)):
-            if key not in self._formats:
-                self._formats[key] = max(self._formats.values(), default=0) + 1
-                self._new_formats[self._formats[key]] = key
-        return self._formats[_key(members_of(known)[0])]
+        ids = [self._register(_key(member)) for member in members_of(known)]
+        return ids[0]
+
+    def _register(self, key: FormatKey) -> int:
+        if key not in self._formats:
+            self._formats[key] = max(self._formats.values(), default=0) + 1
+            self._new_formats[self._formats[key]] = key
+        return self._formats[key]
 
     def commit(self, tick: Tick, completed_batches: Sequence[Completed] | None = None) -> None:
         """Store a tick: all of it, durably, or nothing.
@@ -122,7 +112,8 @@ class Lake:
     def _commit(self, tick: Tick, ready: Sequence[Completed]) -> None:
         self.at_step("commit begins")
         number = self._last_tick() + 1
-        plan = Plan(self.catalog, ready, self._line_time_of, self._record_heads)
+        event_format = self._register(EVENT_FORMAT) if any(one.batch.events for one in ready) else 0
+        plan = Plan(self.catalog, ready, self._line_time_of, event_format, self._record_heads)
         metadata = plan.metadata(number, self._formats)
         written: dict[int, WrittenSegment] = {}
         for index, part in enumerate(plan.parts):
@@ -146,6 +137,7 @@ class Lake:
                 "on conflict do update set position = excluded.position, head = excluded.head, tick = excluded.tick",
                 plan.positions(number),
             )
+            self.catalog.execute("delete from position where position = '{}'")  # what its source has forgotten
             self.catalog.executemany(
                 "insert or ignore into alert (rule, state, hits, time, zone) values (?, ?, ?, ?, ?)",
                 [(row.rule, row.state, row.hits, row.time_us, row.zone_minutes) for row in tick.alerts],

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
 from heeler.formats import Format, members_of, render
 from heeler.formats.section import sections
 from heeler.formats.severity import graded
+from heeler.runs import runs_of
 from heeler.store import Batch
 from heeler.store.schema import FROM_LINE, FROM_LINE_BEFORE, FROM_RECEIVED, HITS, RECORD_TABLES, ROLLUP, Schema
+from heeler.units import SECOND_US
 
 LONGEST_RECORD = 1_000
 """So many lines are joined to one record at most."""
@@ -28,37 +31,35 @@ def completed(batch: Batch, format_ids: Sequence[int]) -> pl.DataFrame:
     """
     members = members_of(batch.format)
     schema = {name: dtype for member in members for name, dtype in RECORD_TABLES[member.table].items()}
-    given = graded(batch.records)
-    absent = pl.lit(None, pl.Datetime("us"))
-    time = pl.col("time") if "time" in given.columns else absent
-    absurd = pl.col("absurd").fill_null(value=False) if "absurd" in given.columns else pl.lit(value=False)
+    records = graded(batch.records)
+    given = records.columns
+    time = pl.col("time") if "time" in given else pl.lit(None, pl.Datetime("us"))
+    filled = time.forward_fill()
+    absurd = pl.col("absurd").fill_null(value=False) if "absurd" in given else pl.lit(value=False)
     received = pl.lit(batch.received_us).cast(pl.Datetime("us"))
-    one = pl.lit(format_ids[0], pl.Int32)
-    constants = {
+    member = pl.col("member").replace_strict(dict(enumerate(format_ids)), return_dtype=pl.Int32)
+    made = {
+        "time": pl.when(absurd).then(received).otherwise(filled) if "absurd" in given else filled,
+        "time_from": pl.when(absurd)
+        .then(FROM_RECEIVED)
+        .when(time.is_not_null())
+        .then(FROM_LINE)
+        .when(filled.is_not_null())
+        .then(FROM_LINE_BEFORE)
+        .otherwise(FROM_RECEIVED),
         "received": received,
         "log_group": pl.lit(batch.group),
         "log_stream": pl.lit(batch.stream),
-        "format": pl.col("member").replace_strict(dict(enumerate(format_ids)), return_dtype=pl.Int32)
-        if "member" in given.columns
-        else one,
+        "format": member if "member" in given else pl.lit(format_ids[0]),
     }
-    own = [pl.col(name) for name in schema if name in given.columns and name not in constants and name != "time"]
-    derived = [
-        pl.when(absurd).then(received).otherwise(time.forward_fill()).alias("time"),
-        pl.when(absurd)
-        .then(pl.lit(FROM_RECEIVED, pl.UInt8))
-        .when(time.is_not_null())
-        .then(pl.lit(FROM_LINE, pl.UInt8))
-        .when(time.forward_fill().is_not_null())
-        .then(pl.lit(FROM_LINE_BEFORE, pl.UInt8))
-        .otherwise(pl.lit(FROM_RECEIVED, pl.UInt8))
-        .alias("time_from"),
-        (pl.col("continues") if "continues" in given.columns else pl.lit(value=False)).alias("continues"),
-    ]
-    rows = given.select(*derived, *own, **constants)
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
-    typed = [pl.col(name).cast(dtype) for name, dtype in schema.items()]
-    return rows.with_columns(missing).select(*typed, "continues")
+    # One select: each costs as much as a few thousand rows do.
+    return records.select(
+        *(
+            made.get(name, pl.col(name) if name in given else pl.lit(None)).cast(dtype).alias(name)
+            for name, dtype in schema.items()
+        ),
+        continues=pl.col("continues") if "continues" in given else pl.lit(value=False),
+    )
 
 
 def numbered(rows: pl.DataFrame, seqs: tuple[int, int], before_us: int | None) -> pl.DataFrame:
@@ -145,8 +146,12 @@ def requests_of(known: Format, records: pl.DataFrame) -> pl.DataFrame | None:
 
 def hits_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
     """Return parsed requests per second, as rows of the table ``hits``."""
-    counted = records.lazy().filter("parsed").group_by(pl.col("time").dt.truncate("1s")).agg(hits=pl.len())
-    return counted.with_columns(log_group=pl.lit(group)).select(_typed(HITS)).collect()
+    seconds = records["time"].to_physical().to_numpy()[records["parsed"].to_numpy()] // SECOND_US
+    heads, lines = runs_of(seconds)
+    each, where = np.unique(seconds[heads], return_inverse=True)
+    hits = np.bincount(where, lines, len(each)).astype(np.int64)
+    counted = pl.DataFrame({"time": each * SECOND_US, "hits": hits})
+    return counted.select(_typed({"time": HITS["time"]}), log_group=pl.lit(group), hits="hits")
 
 
 def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
@@ -168,7 +173,8 @@ def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
         .group_by(*(key.alias(name) for name, key in keys.items()))
         .agg(hits=pl.len(), bytes=pl.col("bytes").sum())
     )
-    return capped(counted.with_columns(log_group=pl.lit(group)).select(_typed(ROLLUP)).collect())
+    rollup = counted.with_columns(log_group=pl.lit(group)).select(_typed(ROLLUP)).collect()
+    return rollup if rollup.height <= MOST_SECTIONS else capped(rollup)
 
 
 def capped(rollup: pl.DataFrame) -> pl.DataFrame:

@@ -12,14 +12,12 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
-
 from heeler.errors import EnvironmentFailed
-from heeler.formats.choose import PLAIN
-from heeler.formats.lines import NO_ENDING
-from heeler.store.catalog import FILE, transaction
+from heeler.model import SourceEvent
+from heeler.store.catalog import FILE, make, migrate, transaction, version_of
+from heeler.store.events import EVENT_FORMAT, event_rows
 from heeler.store.plan import Extent, Part, insert_part
-from heeler.store.schema import CATALOG, FROM_RECEIVED, RECORD_TABLES, VERSION
+from heeler.store.schema import VERSION
 from heeler.store.segment import make_durable_folder, sync
 from heeler.store.setting import number_of, set_number
 from heeler.store.streams import Streams
@@ -28,10 +26,9 @@ from heeler.store.taking_in import take_in
 COPIES = "backup"
 """The folder of the catalog's copies within a lake."""
 
-GAP_GROUP, GAP_STREAM, GAP_FORMAT = "heeler", "lake", "heeler"
-"""Where the record of a gap is found, and its format."""
+GAP_GROUP, GAP_STREAM = "heeler", "lake"
+"""Where the record of a gap is found."""
 
-_WARNING = 13  # severity, OpenTelemetry log data model
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -70,9 +67,11 @@ def _recover(folder: Path, at_step: Callable[[str], None]) -> tuple[str, ...]:
     with closing(sqlite3.connect(made, isolation_level=None)) as catalog:
         catalog.execute("pragma foreign_keys = on")
         if copy is None:
-            _make(catalog)
+            catalog.execute("pragma auto_vacuum = incremental")
+            make(catalog)
             told.append("There is no good copy of the catalog; it is made of what the segments say of themselves.")
         with transaction(catalog):
+            migrate(catalog)
             told += take_in(folder, catalog)
             _write_gap(catalog, " ".join(told))
             # The next copy must know of all this before any file is unlinked.
@@ -98,7 +97,7 @@ def damage_of_catalog(file: Path) -> str:
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as catalog:
             found = str(catalog.execute("pragma quick_check(1)").fetchone()[0])
-            if found == "ok" and catalog.execute("pragma user_version").fetchone()[0] == 0:
+            if found == "ok" and version_of(catalog) == 0:
                 return "it is empty"
     except sqlite3.DatabaseError as error:
         is_damage = error.sqlite_errorcode & 0xFF in _DAMAGE if hasattr(error, "sqlite_errorcode") else False
@@ -125,16 +124,9 @@ def _newest_good_copy(folder: Path, told: list[str]) -> Path | None:
             told.append(f"The copy {copy} of the catalog is damaged: {damage}.")
             continue
         with closing(sqlite3.connect(copy, isolation_level=None)) as catalog:
-            if catalog.execute("pragma user_version").fetchone()[0] == VERSION:
+            if 0 < version_of(catalog) <= VERSION:
                 known.append((number_of(catalog, "tick"), number_of(catalog, "merge"), copy.name, copy))
     return max(known)[-1] if known else None
-
-
-def _make(catalog: sqlite3.Connection) -> None:
-    catalog.execute("pragma auto_vacuum = incremental")
-    for statement in CATALOG.split(";"):
-        catalog.execute(statement)
-    catalog.execute(f"pragma user_version = {VERSION}")
 
 
 def _set_aside(folder: Path) -> list[str]:
@@ -185,34 +177,17 @@ def _write_gap(catalog: sqlite3.Connection, message: str) -> None:
     tick = number_of(catalog, "tick") + 1
     streams = Streams(catalog)
     stream = streams.get(GAP_GROUP, GAP_STREAM)
-    written = {
-        "time": newest,
-        "time_from": FROM_RECEIVED,
-        "received": newest,
-        "log_group": GAP_GROUP,
-        "log_stream": GAP_STREAM,
-        "seq": stream.next_seq,
-        "severity": _WARNING,
-        "format": _gap_format(catalog),
-        "ending": NO_ENDING,
-        "parsed": True,
-        "raw": b"",
-        "message": message,
-    }
-    schema = RECORD_TABLES["log"]
-    rows = pl.DataFrame(
-        [pl.Series(name, [written.get(name)], strict=False).cast(dtype) for name, dtype in schema.items()]
-    )
+    event = SourceEvent("recovered", message, lost_bytes=-1)
+    rows = event_rows([event], _event_format(catalog), newest, stream)
     part = Part("log", rows, [Extent(stream, stream.next_seq, stream.next_seq, 1)])
     stream.next_seq += 1
-    stream.add(rows, 0)
     streams.store()
     insert_part(catalog, part, tick, None)
     set_number(catalog, "tick", tick)
 
 
-def _gap_format(catalog: sqlite3.Connection) -> int:
-    key = (GAP_FORMAT, "log", PLAIN.text)
+def _event_format(catalog: sqlite3.Connection) -> int:
+    key = EVENT_FORMAT
     catalog.execute('insert or ignore into format (name, "table", definition) values (?, ?, ?)', key)
     row = catalog.execute('select id from format where name = ? and "table" = ? and definition = ?', key).fetchone()
     return int(row[0])

@@ -17,13 +17,15 @@ from heeler.ingest.watched import WatchStore
 from heeler.model import Chunk
 from heeler.pipeline import parsed
 from heeler.rules.alert import HighTraffic
-from heeler.rules.event_time import SECOND_US
+from heeler.sources import Source
 from heeler.store import AlertRow
+from heeler.units import SECOND_US
 from heeler.views.escape import printable
 from heeler.views.invalid import InvalidLines
 from heeler.views.merge import Merge
 from heeler.views.snapshot import AlertLine, Block, Snapshot
 from heeler.views.watched_file import WatchedFile
+from heeler.views.watched_files import WatchedFiles
 from heeler.views.watching import RECENT_SECONDS, Said, Watching
 
 WORKERS = 2
@@ -79,18 +81,19 @@ class WatchSession:
         self._store = store
         self._alerts: list[AlertRow] = []  # told, but not handed to the store yet
         self._watching = Watching(options.rule, options.interval_s)
-        self._files = [
-            WatchedFile(
-                path,
-                options.format,
-                clock,
-                known=options.known,
-                replay=options.replay,
-                from_start=options.from_start,
-                positions=store.positions if store else {},
-            )
+        self._replayed = [
+            WatchedFile(path, options.format, clock, known=options.known, replay=True)
             for path in options.paths
+            if options.replay
         ]
+        self._followed = WatchedFiles(
+            () if options.replay else options.paths,
+            options.format,
+            clock,
+            known=options.known,
+            from_start=options.from_start,
+            positions=store.positions if store else {},
+        )
         self._lines: deque[str] = deque(maxlen=_TAIL_LINES)
         self._invalid_lines: deque[str] = deque(maxlen=_TAIL_LINES)
         self._history: deque[AlertLine] = deque(maxlen=_TAIL_LINES)
@@ -104,9 +107,8 @@ class WatchSession:
         """Read the files; ``changed`` is called whenever `snapshot` has become different."""
         try:
             with ThreadPoolExecutor(WORKERS, "parse") as executor:
-                if not self._options.replay:
-                    for file in filter(lambda file: file.beginning, self._files):
-                        self._say_how_it_fares(file.beginning)
+                for file in filter(lambda file: file.beginning, self._followed):
+                    self._say_how_it_fares(file.beginning)
                 if self._options.replay:
                     await self._replay(executor, changed)
                 else:
@@ -115,7 +117,6 @@ class WatchSession:
                         await self._keep_alerts()
         finally:
             for file in self._files:
-                await file.close()
                 self._notice(file.sentence())
             if self._skewed:
                 self._notice(f"{self._skewed:,} lines left out: their time lies more than a day ahead of all others")
@@ -148,11 +149,15 @@ class WatchSession:
         )
 
     @property
+    def _files(self) -> list[WatchedFile]:
+        return [*self._replayed, *self._followed]
+
+    @property
     def _skewed(self) -> int:
         return self._watching.clock.skewed + self._skewed_in_merge
 
     async def _replay(self, executor: Executor, changed: Callable[[], None]) -> None:
-        streams = [self._records(file, executor) for file in self._files]
+        streams = [self._replay_file(file, executor) for file in self._replayed]
         merge = Merge(streams)
         async with AsyncExitStack() as stack:
             for stream in streams:
@@ -166,7 +171,7 @@ class WatchSession:
 
     async def _follow(self, executor: Executor, changed: Callable[[], None]) -> None:
         passing = asyncio.create_task(self._let_time_pass(changed))
-        readers = [asyncio.create_task(self._follow_file(file, executor, changed)) for file in self._files]
+        readers = [asyncio.create_task(self._read(made, executor, changed)) for made in self._followed.sources()]
         try:
             # Only a reader can fail; time passes until the last of them has ended, as standard input may.
             await asyncio.gather(*readers)
@@ -177,10 +182,11 @@ class WatchSession:
         self._tell(self._watching.finish())
         changed()
 
-    async def _follow_file(self, file: WatchedFile, executor: Executor, changed: Callable[[], None]) -> None:
+    async def _read(self, made: Callable[[], Source], executor: Executor, changed: Callable[[], None]) -> None:
+        files = self._followed
         while True:
             try:
-                async with aclosing(self._records(file, executor)) as stream:
+                async with aclosing(self._records(made(), executor, files.of, files.note)) as stream:
                     async for records in stream:
                         before = self._watching.clock.newest_us
                         self._tell(self._watching.feed(records))
@@ -188,12 +194,11 @@ class WatchSession:
                             self._newest_us, self._since = self._watching.clock.newest_us, self._clock.monotonic()
                         changed()
             except SourceUnavailable as error:
-                file.message = printable(str(error))
-                self._say_how_it_fares(file.message)
+                self._say_how_it_fares(printable(str(error)))
                 changed()
                 await self._clock.sleep(_RETRY_SECONDS)
-                file.reopen()
             else:
+                files.end()
                 return
 
     async def _let_time_pass(self, changed: Callable[[], None]) -> None:
@@ -214,10 +219,27 @@ class WatchSession:
     def _second(self) -> int:
         return (self._watching.clock.newest_us or 0) // SECOND_US
 
-    async def _records(self, file: WatchedFile, executor: Executor) -> AsyncGenerator[pl.DataFrame, None]:
-        async with aclosing(parsed(file.source, executor, file.prepare)) as chunks:
+    async def _replay_file(self, file: WatchedFile, executor: Executor) -> AsyncGenerator[pl.DataFrame, None]:
+        async with aclosing(self._records(file.read_once(), executor, lambda _: file, lambda _: None)) as stream:
+            async for records in stream:
+                yield records
+        file.state = "ended"
+
+    async def _records(
+        self,
+        source: Source,
+        executor: Executor,
+        file_of: Callable[[Chunk], WatchedFile],
+        note: Callable[[Chunk], None],
+    ) -> AsyncGenerator[pl.DataFrame, None]:
+        async def prepare(chunk: Chunk) -> Callable[[Chunk], pl.DataFrame]:
+            return await file_of(chunk).prepare(chunk)
+
+        async with aclosing(parsed(source, executor, prepare)) as chunks:
             async for chunk, records in chunks:
+                file = file_of(chunk)
                 file.count(chunk, records)
+                note(chunk)
                 self._invalid.write(records)
                 for event in chunk.events:
                     self._say_how_it_fares(printable(event.message))
@@ -228,7 +250,6 @@ class WatchSession:
                 if self._store:
                     alerts, self._alerts = self._alerts, []
                     await self._store.put(chunk, file.likeliest, alerts)
-        file.state = "ended"
 
     async def _keep_alerts(self) -> None:
         if self._store:

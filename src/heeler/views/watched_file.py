@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from heeler.formats.choose import Formats, guesses, is_binary
 from heeler.formats.lines import split
 from heeler.formats.section import sections
 from heeler.formats.timestamps import Receipt
-from heeler.model import Chunk, Position
+from heeler.model import Chunk
 from heeler.sources.file import FileSource
 from heeler.views.escape import printable
 from heeler.views.snapshot import FileStatus
@@ -52,10 +52,9 @@ class WatchedFile:
         *,
         known: Formats | None = None,
         replay: bool,
-        from_start: bool,
-        positions: Mapping[str, Position] = {},
+        look: bool = True,
     ) -> None:
-        """Look at what is there; ``positions`` are those that were stored, by part.
+        """``look`` at what is there.
 
         Raises `UsageError` for what cannot be watched (a directory, a device, a binary file, under ``replay`` also a
         missing file), `EnvironmentFailed` for what may not be read.
@@ -70,35 +69,18 @@ class WatchedFile:
         self._given = given is not None
         self._known = known
         self._replay = replay
-        self._from_start = from_start
         self._clock = clock
-        self._positions = dict(positions)
-        if path != "-":
+        if path != "-" and look:
             self._look(Path(path))
-        self.source = self._open()
 
     @property
     def shown_path(self) -> str:
         """The path as it may be shown."""
         return "standard input" if self.path == "-" else printable(os.fsencode(self.path))
 
-    def reopen(self) -> None:
-        """Make a new source that goes on where the last one was."""
-        self.source = self._open()
-
-    def _open(self) -> FileSource:
-        return FileSource(
-            self.path,
-            clock=self._clock,
-            follow=not self._replay and self.path != "-",
-            from_start=self._from_start,
-            positions=self._positions,
-            chunk_bytes=CHUNK_BYTES,
-        )
-
-    async def close(self) -> None:
-        """Let go of the file."""
-        await self.source.close()
+    def read_once(self) -> FileSource:
+        """Return a source that reads the file to its end, or standard input."""
+        return FileSource(self.path, clock=self._clock, follow=False, chunk_bytes=CHUNK_BYTES)
 
     def _look(self, path: Path) -> None:
         try:
@@ -172,7 +154,6 @@ class WatchedFile:
         self.lines += records.height
         self.parsed += int(records["parsed"].sum())
         self.bytes += len(chunk.data)
-        self._positions[chunk.part] = chunk.position
 
     def sentence(self) -> str:
         """Return what is known of the format in a sentence."""

@@ -1,0 +1,192 @@
+"""The files that have stood at one followed path: each with how far it was read, and where it is now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from heeler.model import SourceEvent
+from heeler.sources.descriptors import Descriptors
+from heeler.sources.file_identity import Identity
+from heeler.sources.file_lines import OpenFile
+from heeler.sources.file_position import Place
+from heeler.sources.packed_file import PackedFile
+from heeler.sources.rotated_files import PACKED_NAME, Listings, Rotated
+
+AnyFile = OpenFile | PackedFile
+
+
+@dataclass(slots=True)
+class Generation:
+    """One of the files that have stood at the path, while it is read.
+
+    ``told`` is the place that was handed out last, None before the first. ``events`` happened before what is read next.
+    """
+
+    part: str
+    number: int
+    file: AnyFile
+    told: Place | None = None
+    rotated: bool = False
+    done: bool = False
+    quiet_since: float = 0.0
+    pending: int = 0
+    events: list[SourceEvent] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """How far it has been read."""
+        return replace(self.file.place, generation=self.number, done=self.done)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether somebody knows how far it has been read."""
+        told, file = self.told, self.file
+        return told is not None and (told.offset, told.identity, told.done) == (file.offset, file.identity, self.done)
+
+
+class Rotations:
+    """Finds the files of one path among those beside it, and beside its target where it is a symbolic link."""
+
+    def __init__(self, path: Path, listings: Listings, descriptors: Descriptors) -> None:
+        self._path = path
+        self._descriptors = descriptors
+        # A link is resolved anew each time: it may lead elsewhere now.
+        self._ways = dict.fromkeys([path, path.resolve()])
+        self._listings = {way: listings.of(way.parent) for way in self._ways}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every directory could be listed: what is not found then is not there."""
+        return all(one.is_known for one in self._listings.values())
+
+    def has(self, identity: Identity) -> bool:
+        """Tell whether a file with this inode is there, under whatever name."""
+        return any(one.of(identity) for one in self._listings.values())
+
+    def rotated(self) -> list[Rotated]:
+        """Return what looks like rotated files of the path, oldest first."""
+        found = [one for way, listing in self._listings.items() for one in listing.rotated(way.name)]
+        return list({one.inode: one for one in found}.values())
+
+    def grown(self, place: Place) -> bool:
+        """Tell whether somebody has written to a rotated file after it was read to its end."""
+        for listing in self._listings.values():
+            for path in listing.of(place.identity):
+                try:
+                    if not PACKED_NAME.fullmatch(path.name) and path.lstat().st_size > place.offset:
+                        return True
+                except OSError:
+                    continue  # gone in this moment
+        return False
+
+    def is_elsewhere(self, place: Place) -> bool:
+        """Tell whether a file is there under a name that rotation does not give."""
+        names = {self._path, *(one.path for one in self.rotated())}
+        file = self.moved(place)
+        if file:
+            file.close()
+        return file is not None and file.path not in names
+
+    def moved(self, place: Place, here: AnyFile | None = None) -> AnyFile | None:
+        """Return the file of ``place`` under whatever name it has now, gone on to there, unless it is ``here``."""
+        if here and here.identity.may_be(place.identity):
+            return None
+        for listing in self._listings.values():
+            for path in listing.of(place.identity):
+                if file := self._open(path, place.identity):
+                    if file.resume(place):
+                        return file
+                    file.close()
+        return None
+
+    def copy_of(self, place: Place, apart_from: Callable[[Identity], bool]) -> AnyFile | None:
+        """Return a rotated file that holds what ``place`` held, gone on to there: a copy, or compressed.
+
+        The content decides, so nothing is found for a place before which there is none. Files ``apart_from`` which we
+        look are known to be others. A copy may be shorter than what was read; then nothing of it is unread.
+        """
+        if not place.offset:
+            return None
+        files = [file for rotated in self.rotated()[::-1] if (file := self.open(rotated))]
+        copies = [file for file in files if not apart_from(file.identity)]
+        # One that holds just what was read goes first: more files may begin alike than are copies.
+        found = next((file for file in copies if file.is_copy(place)), None)
+        found = next((file for file in [found, *copies] if file and file.resume(place)), None)
+        if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
+            found = copies[0]
+        for file in files:
+            if file is not found:
+                file.close()
+        return found
+
+    def open(self, rotated: Rotated) -> AnyFile | None:
+        """Open a rotated file if it is still there."""
+        try:
+            file = PackedFile(rotated.path) if rotated.is_packed else OpenFile(rotated.path, self._descriptors)
+        except OSError:
+            return None
+        if file.identity.inode == rotated.inode:
+            return file
+        file.close()
+        return None
+
+    def before(self, place: Place, skip: Callable[[AnyFile], bool], *, is_here: bool) -> list[AnyFile]:
+        """Return copies of a file of which nothing was read, oldest first: they were made before it was truncated.
+
+        ``is_here`` says that it stands at the path still; else its place is among the others.
+        """
+        rotated = self.rotated()
+        at = next((at for at, one in enumerate(rotated) if one.inode == place.identity.inode), None)
+        found = []
+        for one in rotated if is_here else rotated[: at or 0]:
+            file = self.open(one)
+            if file and place.precedes(file.identity, file.written_ns) and not skip(file):
+                found.append(file)
+            elif file:
+                file.close()
+        return found
+
+    def after(self, newest: Place, skip: Callable[[AnyFile], bool]) -> tuple[list[AnyFile], AnyFile | None]:
+        """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
+
+        Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
+        on to there. Where it is not, or where nothing of it was read, times tell.
+        """
+        found: list[tuple[AnyFile, bool]] = []
+        copy: AnyFile | None = None
+        is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
+        for rotated in reversed(self.rotated()):
+            file = self.open(rotated)
+            if file is None:
+                continue
+            # Others may begin alike: only where it is not there itself a copy of it is looked for.
+            may_be = file.identity.may_be(newest.identity) or not is_listed
+            if newest.offset and may_be and file.resume(newest):
+                copy = file
+                break
+            is_behind = is_behind and not file.identity.may_be(newest.identity)
+            if skip(file):
+                file.close()
+            else:
+                found.append((file, is_behind))
+        later = []
+        for file, comes_behind in found:
+            if copy or comes_behind or newest.precedes(file.identity, file.written_ns):
+                later.append(file)
+            else:
+                file.close()
+        if copy and copy.identity.may_be(newest.identity):
+            copy.close()
+            copy = None
+        return later[::-1], copy
+
+    def _open(self, path: Path, identity: Identity) -> AnyFile | None:
+        try:
+            is_packed = PACKED_NAME.fullmatch(path.name)
+            file = PackedFile(path) if is_packed else OpenFile(path, self._descriptors)
+        except OSError:
+            return None
+        if file.identity.may_be(identity):
+            return file
+        file.close()
+        return None
