@@ -160,7 +160,7 @@ def test_an_absurd_stamp_is_kept_as_text_and_flagged(taken: Taken, tmp_path: Pat
 def test_a_format_that_stops_to_fit_is_looked_for_again(taken: Taken, tmp_path: Path) -> None:
     first = [b"Nov 22 10:15:40 web1 sshd[1]: line %d" % number for number in range(100 * ENOUGH_LINES)]
     second = [
-        b'{"time":"2026-11-22T10:15:40Z","level":"info","msg":"%d"}' % number for number in range(400 * ENOUGH_LINES)
+        b'{"time":"2026-11-22T10:15:40Z","level":"info","msg":"%d"}' % number for number in range(1200 * ENOUGH_LINES)
     ]
     file = written(tmp_path / "a.log", [*first, *second])
     taken.take(file, chunk_bytes=16_000)
