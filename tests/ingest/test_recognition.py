@@ -97,6 +97,27 @@ def test_requests_within_another_format_are_requests_and_the_lines_keep_their_or
     assert taken.rows("access", "log").group_by("format").len()["len"].sort().to_list() == [2, 4]
 
 
+IIS = [
+    b"#Software: Microsoft Internet Information Services 10.0",
+    b"#Fields: date time c-ip cs-method cs-uri-stem sc-status time-taken",
+    b"2026-11-22 10:15:40 192.0.2.7 GET /a 200 15",
+    b"#Fields: date time cs-method cs-uri-stem c-ip sc-status",
+    b"2026-11-22 10:15:41 GET /b 192.0.2.8 404",
+    b"2026-11-22 10:15:42 GET /c 192.0.2.8 500",
+]
+
+
+@pytest.mark.parametrize("chunk_bytes", [120, 4 << 20])
+def test_lines_that_name_fields_are_no_requests_and_count_from_there_on(
+    taken: Taken, tmp_path: Path, chunk_bytes: int
+) -> None:
+    file = written(tmp_path / "u_ex.log", IIS)
+    taken.take(file, chunk_bytes=chunk_bytes)
+    assert taken.rows("access")["path"].to_list() == [None, None, "/a", None, "/b", "/c"]
+    assert taken.hits() == 3
+    assert taken.export() == file.read_bytes()
+
+
 def test_a_line_that_grows_into_another_table_is_one_record(taken: Taken, tmp_path: Path) -> None:
     file = tmp_path / "heroku.log"
     file.write_bytes(HEROKU[0] + b"\n" + HEROKU[1][:60])
