@@ -20,6 +20,7 @@ lint: $(VENV)/tested
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/watch.py
+	$(BIN)/python bench/formats.py
 	$(BIN)/python bench/lake.py
 
 campaigns: $(VENV)/tested

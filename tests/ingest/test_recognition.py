@@ -212,6 +212,19 @@ def test_plain_text_is_looked_at_again_when_more_has_come() -> None:
     assert looking.format_for(b'{"msg":"a","level":"info"}\n' * 9, b"").name == "json"
 
 
+def test_a_stream_that_nothing_fits_is_looked_at_ever_less_often() -> None:
+    looking = Recognition()
+    assert looking.format_for(b"no\n", b"no\n") is PLAIN
+    for _ in range(3):
+        looking.count(ENOUGH_LINES, ENOUGH_LINES)
+        assert looking.format_for(b"no\n" * 9, b"no\n") is PLAIN
+    looking.count(ENOUGH_LINES, ENOUGH_LINES)
+    line = b'{"msg":"a","level":"info"}\n'
+    assert looking.format_for(line, line) is PLAIN
+    looking.count(8 * ENOUGH_LINES, 8 * ENOUGH_LINES)
+    assert looking.format_for(line, line).name == "json"
+
+
 LINES = st.lists(st.sampled_from([*HEROKU, *TRACE, b"", b"\t", b'{"msg":"x"}']), max_size=8)
 
 

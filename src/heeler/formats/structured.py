@@ -142,17 +142,19 @@ class Named:
             return {column: self._durations(texts)}
         dtype = TYPES[column]
         if dtype != pl.String:
-            return {column: texts.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(dtype, strict=False)}
+            return {column: _whole(texts).cast(dtype, strict=False)}
         if column == "message" and texts.str.ends_with("\n").any():
             return {column: texts.str.strip_suffix("\n")}
         return {column: texts}
 
     def _durations(self, texts: pl.Series) -> pl.Series:
+        plain = texts.cast(pl.Float64, strict=False)
+        if plain.null_count() == texts.null_count():
+            return _micros(plain * self._unit)
         number, unit = texts.str.extract_groups(_DURATION).struct.unnest().iter_columns()
         scales = {**_MICROS, "µs": 1.0, "m": 60_000_000.0}
         scale = unit.replace_strict(scales, default=self._unit, return_dtype=pl.Float64)
-        micros = (number.cast(pl.Float64, strict=False) * scale).round()
-        return micros.cast(pl.Int64, strict=False).cast(pl.Duration("us"))
+        return _micros(number.cast(pl.Float64, strict=False) * scale)
 
     def rendered(self) -> pl.Expr:
         """See `heeler.formats.Format.rendered`."""
@@ -164,7 +166,10 @@ def _times(texts: pl.Series, fits: pl.Series, receipt: Receipt | None) -> dict[s
     empty = {"time": pl.Series([None], dtype=pl.Datetime("us")), "zone": pl.Series([None], dtype=pl.Int16)}
     found = {name: one.new_from_index(0, len(texts)) for name, one in empty.items()}
     missing = texts
-    for family in _STAMPS:
+    first = texts.drop_nulls().head(1).to_list()
+    # Seconds since 1970 and dates are never taken for each other, so the likelier ones may come first.
+    families = sorted(_STAMPS, key=lambda family: family != "epoch") if first and first[0][:5].isdigit() else _STAMPS
+    for family in families:
         read = times(family, missing, receipt)
         found = {name: _coalesced(one, read[name]) for name, one in found.items()}
         still = found["time"].is_null() & texts.is_not_null() & fits
@@ -172,6 +177,18 @@ def _times(texts: pl.Series, fits: pl.Series, receipt: Receipt | None) -> dict[s
             break
         missing = pl.DataFrame({"still": still, "text": texts}).select(pl.when("still").then("text")).to_series()
     return {**found, "absurd": still}
+
+
+def _whole(texts: pl.Series) -> pl.Series:
+    """Read whole numbers, also those that are written with a point."""
+    numbers = texts.cast(pl.Int64, strict=False)
+    if numbers.null_count() == texts.null_count():
+        return numbers
+    return _coalesced(numbers, texts.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False))
+
+
+def _micros(micros: pl.Series) -> pl.Series:
+    return micros.round().cast(pl.Int64, strict=False).cast(pl.Duration("us"))
 
 
 def _coalesced(first: pl.Series, second: pl.Series) -> pl.Series:

@@ -7,7 +7,7 @@ from heeler.formats.nested import fitted
 from heeler.formats.w3c import W3c
 
 ENOUGH_LINES = 100
-"""After so many lines the share of those that parsed says something."""
+"""After so many lines the share of those that parsed says something; each look that finds nothing better waits longer."""
 
 DOUBTFUL = 0.5
 """A smaller share of lines that parse makes the format doubtful."""
@@ -26,6 +26,7 @@ class Recognition:
         self._given = given
         self._known = known
         self._lines = self._parsed = 0
+        self._patience = ENOUGH_LINES
 
     def count(self, lines: int, parsed: int) -> None:
         """Take note of how a chunk fared."""
@@ -49,7 +50,7 @@ class Recognition:
         return format_of(sample, self._known)
 
     def _is_doubtful(self) -> bool:
-        if self._lines < ENOUGH_LINES:
+        if self._lines < self._patience:
             return False
         share, self._lines, self._parsed = self._parsed / self._lines, 0, 0
         return share < DOUBTFUL or self.format is PLAIN
@@ -58,7 +59,10 @@ class Recognition:
         current = self.format or PLAIN
         best = guesses(sample, self._known)
         own = 0.0 if current is PLAIN else float(current.parse(sample, ())["parsed"].mean() or 0)  # type: ignore[arg-type]  # of booleans
-        return best[0].format if best and best[0].rate > max(own, DOUBTFUL) else current
+        better = best[0].format if best and best[0].rate > max(own, DOUBTFUL) else current
+        # Looking costs as much as parsing some megabytes: where it finds nothing it is done ever less often.
+        self._patience = self._patience * 8 if better is current else ENOUGH_LINES
+        return better
 
 
 def _whole(sample: bytes) -> Lines:
