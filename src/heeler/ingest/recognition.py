@@ -7,7 +7,7 @@ from heeler.formats.nested import fitted
 from heeler.formats.w3c import W3c
 
 ENOUGH_LINES = 100
-"""After so many lines the share of those that parsed says something; each look that finds nothing better waits longer."""
+"""After so many lines the share of those that parsed says something; a look that finds nothing waits for more."""
 
 DOUBTFUL = 0.5
 """A smaller share of lines that parse makes the format doubtful."""
