@@ -36,7 +36,7 @@ def test_every_built_in_format_has_a_line_here() -> None:
 def test_a_file_is_recognised_by_its_lines(name: str, times: int) -> None:
     first, *others = guesses(split(LINES[name] * times))
     assert (first.format.name, first.rate) == (name, 1.0)
-    assert all(guess.rate <= 0.5 for guess in others if not guess.format.name.endswith("_more"))
+    assert all(guess.rate * FORMATS.weight(guess.format.name) <= 0.9 for guess in others)
 
 
 @pytest.mark.parametrize("name", LINES)
