@@ -119,8 +119,9 @@ class Follower:
             self._lineage.stands()
             self._signature = None
         if signature != self._signature:
+            if self._signature is not None:
+                self._lineage.look_before(is_here=True)
             self._signature, self._since, self._fresh = signature, now, True
-            self._lineage.look_before(is_here=True)
         elif self._checked < self._since + SETTLE_SECONDS:
             self._fresh = True
 

@@ -10,7 +10,7 @@ from heeler.sources.file_identity import identity_of, open_regular
 from heeler.sources.file_position import MARK_BYTES, Place, digest
 
 _LONGEST_TORN_BLOCK = 64 << 10
-"""NULs behind a hole that belong to it: a hole ends where a block begins, the writer began within that block."""
+"""So many NULs before and behind a hole belong to it: it is of whole blocks, and the writer began within one."""
 
 
 class Moved(OSError):
@@ -220,6 +220,8 @@ class OpenFile:
 
         Without data behind it nobody knows yet how long it is.
         """
+        torn = block[: begin - self.offset]
+        begin -= min(len(torn) - len(torn.rstrip(b"\0")), _LONGEST_TORN_BLOCK)
         if begin > self.offset:
             block = block[: begin - self.offset]
             length = whole_lines(block, longest)

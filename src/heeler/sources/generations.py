@@ -133,12 +133,12 @@ class Rotations:
     def before(self, place: Place, skip: Callable[[AnyFile], bool], *, is_here: bool) -> list[AnyFile]:
         """Return copies of a file of which nothing was read, oldest first: they were made before it was truncated.
 
-        ``is_here`` says that it stands at the path still; else its place is among the others.
+        ``is_here`` says that it stands at the path still; else its place is among the others, if it was not deleted.
         """
         rotated = self.rotated()
         at = next((at for at, one in enumerate(rotated) if one.inode == place.identity.inode), None)
         found = []
-        for one in rotated if is_here else rotated[: at or 0]:
+        for one in rotated if is_here or at is None else rotated[:at]:
             file = self.open(one)
             if file and place.precedes(file.identity, file.written_ns) and not skip(file):
                 found.append(file)

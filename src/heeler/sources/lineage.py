@@ -109,31 +109,27 @@ class Lineage:
         self._retire()
         part = self._part_of(here) if here else None
         newest = self._newest(rotations, part)
-        held = list(self.generations)
-        lost: dict[str, SourceEvent] = {}
+        events: list[SourceEvent] = []
         for name, place in self._unread(part):
+            is_newest = place is newest
             if file := rotations.moved(place, here) or rotations.copy_of(place, self._is_other):
                 self.generations.append(self._generation(name, place, file))
-            elif place is newest and part is None and here and place.offset and here.resume(place):
-                part = name  # the same bytes in another file: copied, or its disk came back under another name
-            elif place is newest and here is None:
-                for one in self.generations:
-                    if one not in held:
-                        self._close(one)
-                self.generations = held
+                events += [_changed(self._path, here.size, place, file)] if here and _is_of(here, place) else []
+            elif is_newest and here is None:
+                # The newest comes first, so nothing was found yet.
                 return False
+            elif is_newest and part is None and here and place.offset and here.resume(place):
+                part = name  # the same bytes in another file: copied, or its disk came back under another name
             else:
-                lost[name] = _lost(self._path, here, place)
+                events.append(_lost(self._path, here, place))
+                self._drop(name)
         self.generations.sort(key=lambda one: one.number)
-        self._forget([*lost], rotations)
+        self._forget_old(rotations)
         self.revive()
         part = self._put_missed_before(here, part, newest, rotations)
-        events = list(lost.values())
         if here:
             self._append(here, part)
-            if was_read and part is None:
-                message = f"Another file stands at {self._path} now; it is read from its start."
-                events.append(SourceEvent("rotated", message))
+            events += [_rotated(self._path)] if was_read and part is None else []
         if self.generations:
             self.generations[-1].events += events
         return True
@@ -310,13 +306,12 @@ class Lineage:
         # Kept also where the file is gone: a compressed copy of it may be there, or come.
         self.known.places[part] = self.finished[part] = place
 
-    def _forget(self, lost: list[str], rotations: Rotations) -> None:
+    def _forget_old(self, rotations: Rotations) -> None:
         """Forget files that are not there any more; but for the last rotated ones, which may come back compressed."""
         done = sorted((one for one in self.known.places.items() if one[1].done), key=_generation)
-        if rotations.is_complete:
-            lost += [part for part, place in done[:-MOST_REMEMBERED] if not rotations.has(place.identity)]
-        for part in lost:
-            self._drop(part)
+        for part, place in done[:-MOST_REMEMBERED] if rotations.is_complete else ():
+            if not rotations.has(place.identity):
+                self._drop(part)
 
     def _append(self, file: AnyFile, part: str | None = None, *, rotated: bool = False) -> None:
         told = self.known.places[part] if part else None
@@ -363,8 +358,16 @@ def _generation(known: tuple[str, Place]) -> int:
     return known[1].generation
 
 
+def _is_of(here: OpenFile, place: Place) -> bool:
+    return here.identity.may_be(place.identity)
+
+
+def _rotated(path: Path) -> SourceEvent:
+    return SourceEvent("rotated", f"Another file stands at {path} now; it is read from its start.")
+
+
 def _lost(path: Path, here: OpenFile | None, place: Place) -> SourceEvent:
-    if here and here.identity.may_be(place.identity):
+    if here and _is_of(here, place):
         return _changed(path, here.size, place, None)
     return SourceEvent(
         "replaced",
