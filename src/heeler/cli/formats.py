@@ -34,8 +34,8 @@ def formats(
     lines = split(data[: data.rfind(b"\n") + 1] or data)
     found = [guess for guess in guesses(lines, known) if guess.rate >= FEWEST_PARSED]
     if not found:
-        what = "a binary file" if is_binary(data) else "of no known format"
-        raise NothingFound(f"{printable(file)} is {what}: no more than a few lines of its beginning parse.")
+        what = "a binary file" if is_binary(data) else "none of the known formats"
+        raise NothingFound(f"{printable(file)} is {what}: no line of its beginning parses, or only a few.")
     for guess in found[:_SHOWN]:
         inner = [member.name.partition("/")[2] for member in members_of(guess.format)[1:]]
         if as_json:

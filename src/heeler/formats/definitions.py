@@ -5,6 +5,7 @@ which is ``log`` where nothing else is said; ``title``; ``inner``, names of form
 ``carries``, whether such formats are looked for; ``weight``, less than 1 for what fits too much; and samples.
 """
 
+import difflib
 import json
 import tomllib
 from collections.abc import Callable, Mapping
@@ -63,6 +64,10 @@ def made(entry: Entry, name: str, others: Mapping[str, Format]) -> Format:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"The format {name!r} cannot be understood: {error!r} in its definition.") from error
+    if missing := [one for one in entry.get("inner", ()) if one not in others]:
+        close = difflib.get_close_matches(missing[0], others, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"The format {name!r} names {missing[0]!r} as inner, which is no format above it.{hint}")
     return Nested(format_made, [others[one] for one in entry["inner"]]) if "inner" in entry else format_made
 
 

@@ -16,12 +16,13 @@ _KEY: Final = r'[^\s="]+'
 _QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
 _BARE: Final = r'[^\s"]*'
 _TOKEN: Final = rf'{_KEY}(?:=(?:"(?:[^"\\]|\\.)*"|{_BARE}))?'
-_LINE: Final = rf"^\s*{_KEY}=(?:\"(?:[^\"\\]|\\.)*\"|{_BARE})(?:\s+{_TOKEN})*\s*$"
+_PAIR: Final = rf'{_KEY}=(?:"(?:[^"\\]|\\.)*"|{_BARE})'
+_LINE: Final = rf"^\s*{_PAIR}(?:\s+{_PAIR}(?:\s+{_TOKEN})*)?\s*$"
 _PAIR_IN_QUOTES: Final = r'="(?:[^"\\]|\\.)*\s[^\s"=\\]*='
 
 
 class Logfmt(Named):
-    """Lines of logfmt: those that begin with a pair and hold nothing else than pairs and keys. See `Named`."""
+    """Lines of logfmt: pairs and keys, of which the first two are pairs, as else prose would be logfmt. See `Named`."""
 
     kind = "logfmt"
 

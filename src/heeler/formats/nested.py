@@ -44,7 +44,7 @@ class Inner:
         self.name = f"{outer.name}/{inner.name}"
         self.table = inner.table
         layers = {key: [one.name, one.table, one.text] for key, one in (("outer", outer), ("inner", inner))}
-        self.text = json.dumps({"kind": self.kind, **layers}, ensure_ascii=False, sort_keys=True)
+        self.text = json.dumps({"kind": self.kind, **layers}, ensure_ascii=False)
         self.sign = _SIGNS.get(getattr(inner, "kind", ""), _SIGN)
         self._verbatim = isinstance(outer, Named) or "attributes" in inner.columns
         columns = dict.fromkeys((*inner.columns, *(name for name in _OUTER if name in outer.columns)))

@@ -42,8 +42,8 @@ class Pattern:
     """A format given as a pattern, for one table. See `heeler.formats.Format` for what it does.
 
     ``definition`` has ``pattern``; ``types`` by group (a name of `heeler.formats.kinds.KINDS`); ``levels``, the words
-    of the group ``level`` with their meaning; ``continues`` and ``skip``, how a line begins that goes on with the record
-    before, or is none; ``derive``, rules with ``column``, ``from`` (a group) and
+    of the group ``level`` with their meaning; ``continues`` and ``skip``, how a line begins that goes on with the
+    record before, or is none; ``derive``, rules with ``column``, ``from`` (a group) and
     ``pattern``, whose first group fills a column that is empty; ``seek_level``, whether the message is searched for a
     word that tells the severity; and ``written``, how fields with several ways of writing are written. Raises
     `TemplateError`, with the place, for what cannot be understood.
@@ -55,7 +55,7 @@ class Pattern:
         self.name = name
         self.table = table
         self.definition = dict(definition)
-        self.text = json.dumps({"kind": self.kind, **self.definition}, ensure_ascii=False, sort_keys=True)
+        self.text = json.dumps({"kind": self.kind, **self.definition}, ensure_ascii=False)
         pattern: str = definition["pattern"]
         compiled(pattern)  # refused with its own places, before groups are filled in
         self._kinds = self._kinds_of(pattern)

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import polars as pl
 
+from heeler.errors import UsageError
 from heeler.formats import severity
 from heeler.formats.lines import Lines
 from heeler.formats.patterns import continuing
@@ -63,8 +64,10 @@ class Named:
         self.name = name
         self.table = table
         self.definition = dict(definition)
-        self.text = json.dumps({"kind": self.kind, **self.definition}, ensure_ascii=False, sort_keys=True)
+        self.text = json.dumps({"kind": self.kind, **self.definition}, ensure_ascii=False)
         self._fields: dict[str, list[str]] = definition["columns"]
+        if unknown := [column for column in self._fields if column not in TYPES]:
+            raise UsageError(f"The format {name!r} fills the column {unknown[0]!r}; there are {', '.join(TYPES)}.")
         self._requires = [one.split("|") for one in definition.get("requires", [])]
         self._unit = _MICROS[definition.get("unit", "s")]
         self._continues = continuing(definition, table)
@@ -166,7 +169,7 @@ def _times(texts: pl.Series, fits: pl.Series, receipt: Receipt | None) -> dict[s
         found = {name: _coalesced(one, read[name]) for name, one in found.items()}
         still = found["time"].is_null() & texts.is_not_null() & fits
         if not still.any():
-            return found
+            break
         missing = pl.DataFrame({"still": still, "text": texts}).select(pl.when("still").then("text")).to_series()
     return {**found, "absurd": still}
 

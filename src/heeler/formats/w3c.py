@@ -50,7 +50,7 @@ class W3c:
         self.name = name
         self.table = table
         self.fields: str = definition["fields"]
-        self.text = json.dumps({"kind": self.kind, "fields": self.fields}, ensure_ascii=False, sort_keys=True)
+        self.text = json.dumps({"kind": self.kind, "fields": self.fields}, ensure_ascii=False)
         self._pattern = Pattern(name, pattern_of(self.fields), table)
         self.columns = self._pattern.columns
         self.offers = self._pattern.offers
