@@ -81,11 +81,10 @@ def test_the_definition_that_is_stored_is_all_that_is_needed() -> None:
             "kind": "pattern",
             "pattern": "(?<time>) (?<level>)! (?<message>.*)",
             "levels": {"oh": "error"},
-            "written": {"time": "{DD}/{MON}/{YYYY}:{hh}:{mm}:{ss} {+ZZzz}"},
-            "types": {"time": "clf"},
+            "written": {"time": "{YYYY}-{MM}-{DD}T{hh}:{mm}:{ss}{+ZZ:zz}"},
         }
     )
-    line = b"22/Nov/2026:10:15:40 +0100 oh! no"
+    line = b"2026-11-22T10:15:40+01:00 oh! no"
     records = restored("mine", "log", text).parse(split(line), None, RECEIPT)
     assert (records["severity"][0], records["raw"][0]) == (17, None)
     assert render(restored("mine", "log", text), records)[0] == line

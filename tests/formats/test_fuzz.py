@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heeler.formats import Format, members_of, render
@@ -78,6 +78,7 @@ def written(known: Format, frame: pl.DataFrame) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", ALL)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_every_line_is_a_row_that_renders_to_its_bytes(name: str, data: st.DataObject) -> None:
     known = ALL[name]
@@ -92,6 +93,7 @@ def test_every_line_is_a_row_that_renders_to_its_bytes(name: str, data: st.DataO
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in ("syslog_clock", "w3c")])
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_line_means_the_same_alone_and_among_others(name: str, data: st.DataObject) -> None:
     known = ALL[name]

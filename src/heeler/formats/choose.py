@@ -178,25 +178,23 @@ def _as_used(one: Format, sample: Lines, formats: Formats) -> Format:
 
 
 def _inner(message: pl.Series, given: Sequence[Format], formats: Formats) -> list[Format]:
-    """Return the formats of messages, those that are ``given`` and those that fit most of the messages left."""
+    """Return the formats of messages: those that are ``given``, then those of requests, then what names its fields."""
     found = list(given)
-    may_be = [one for name, one in formats.items() if one.table == "access" and not isinstance(one, Nested)]
-    may_be += [formats[name] for name in _INNER_LOGS]
     for one in given:
         message = message.filter(~one.parse(lines_of(message), ())["parsed"])
-    for _ in range(_MOST_INNER):
-        best, most = None, 0
-        for one in may_be:
-            sign = Inner(PLAIN, one).sign
-            told = message.filter(message.str.contains(sign))
-            hits = round(_rate(one, lines_of(told)) * len(told)) if len(told) and one not in found else 0
-            if hits > most:
-                best, most = one, hits
-        if best is None:
-            break
-        found.append(best)
-        read = best.parse(lines_of(message), ())["parsed"]
-        message = message.filter(~read)
+    requests = [one for one in formats.values() if one.table == "access" and one not in found]
+    for may_be in (requests, [formats[name] for name in _INNER_LOGS]):
+        for _ in range(_MOST_INNER):
+            best, most = None, 0
+            for one in may_be:
+                told = message.filter(message.str.contains(Inner(PLAIN, one).sign))
+                hits = round(_rate(one, lines_of(told)) * len(told)) if len(told) and one not in found else 0
+                if hits > most:
+                    best, most = one, hits
+            if best is None:
+                break
+            found.append(best)
+            message = message.filter(~best.parse(lines_of(message), ())["parsed"])
     return found
 
 
