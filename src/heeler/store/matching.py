@@ -35,7 +35,7 @@ from heeler.query.tree import Condition
 from heeler.store.piece import Piece
 from heeler.store.schema import TABLES
 from heeler.store.segment import ROW_GROUP_ROWS
-from heeler.store.token_filter import candidates
+from heeler.store.token_filter import Sought, candidates, sought_by
 
 Rows = NDArray[np.bool_]
 """Which rows of a piece are meant."""
@@ -46,10 +46,10 @@ ROW = "row number"
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """What is asked of a table: of its columns, and as it was before lines were spread over columns."""
+    """What is asked of a table: tests of its columns, and the tokens that a record must have to pass them."""
 
     tests: Test
-    whole: Test
+    sought: Sought | None
     engine: FrameTests
 
 
@@ -89,7 +89,7 @@ class Matcher:
             until_us = None if self._until_us is None else self._until_us - 1
             if self._since_us is not None or until_us is not None:
                 tests = all_of([Between("time", self._since_us, until_us), tests])
-            self._tables[table] = _Table(tests, whole, engine)
+            self._tables[table] = _Table(tests, sought_by(whole, engine.has_tokens_of), engine)
         return self._tables[table]
 
     def may_hold(self, piece: Piece) -> bool:
@@ -108,13 +108,16 @@ class Matcher:
         return int(self.rows(piece).sum())
 
     def rows(self, piece: Piece) -> Rows:
-        """Return which rows of a piece match. Raises `EnvironmentFailed` where it cannot be read."""
+        """Return which rows of a piece match, of length 0 where a filter says that none does.
+
+        Raises `EnvironmentFailed` where the piece cannot be read.
+        """
         table = self._table(piece.table)
         try:
             if piece.path is None:
                 return _of_blob(piece, table)
-            among = candidates(piece.path, table.whole, table.engine.has_tokens_of)
-            if among is not None and not among.any():
+            among = candidates(piece.path, table.sought)
+            if among is not None and not len(among):
                 return among
             search = _Search(piece, table.engine)
             return search.rows(table.tests, np.ones(search.height, np.bool_) if among is None else among)

@@ -15,6 +15,7 @@ looked at for each token and row group, so looking costs the same however many r
 import os
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -170,10 +171,13 @@ class SegmentFilter:
         self._begin = begin
         self._sizes = sizes
 
-    def rows(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Return which rows lie in a row group that can hold all of these."""
-        found = [self._holds_all(hashes, at) for at in range(len(self._sizes))]
-        return np.repeat(found, [rows for rows, _ in self._sizes])
+    def groups(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return which row groups can hold all of these."""
+        return np.array([self._holds_all(hashes, at) for at in range(len(self._sizes))], np.bool_)
+
+    def rows(self, groups: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which rows lie in these row groups; an empty array where none does."""
+        return np.repeat(groups, [rows for rows, _ in self._sizes]) if groups.any() else np.zeros(0, np.bool_)
 
     def _holds_all(self, hashes: Hashes, group: int) -> bool:
         begin = self._begin + _BLOCK_BYTES * sum(blocks for _, blocks in self._sizes[:group])
@@ -185,17 +189,50 @@ class SegmentFilter:
         return True
 
 
-def candidates(path: Path, test: Test, usable: Callable[[str], bool]) -> NDArray[np.bool_] | None:
-    """Return which rows of a segment can pass a test, by its filter; None where that tells nothing.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Tokens that a record must have: those in ``hashes``, and those of all, or of one, of the ``parts``."""
+
+    hashes: Hashes
+    parts: "tuple[Sought, ...]" = ()
+    one_is_enough: bool = False
+
+    def groups(self, filters: SegmentFilter) -> NDArray[np.bool_]:
+        """Return which row groups can have them."""
+        if not self.parts:
+            return filters.groups(self.hashes)
+        joined: NDArray[np.bool_] = (np.logical_or if self.one_is_enough else np.logical_and).reduce(
+            [part.groups(filters) for part in self.parts]
+        )
+        return joined
+
+
+def sought_by(test: Test, usable: Callable[[str], bool]) -> Sought | None:
+    """Return the tokens that a record must have to pass a test; None where there need be none.
 
     ``usable`` tells of a text of the whole line whether its tokens are all indexed.
     """
-    if not any(True for _ in _asked(test, usable)):
+    if isinstance(test, All | Any):
+        parts = [sought_by(part, usable) for part in test.parts]
+        known = tuple(part for part in parts if part is not None)
+        if not known or (isinstance(test, Any) and len(known) < len(parts)):
+            return None
+        return Sought(np.empty(0, np.uint64), known, isinstance(test, Any))
+    hashes = token_hashes(_whole_text(test, usable))
+    return Sought(hashes) if len(hashes) else None
+
+
+def candidates(path: Path, sought: Sought | None) -> NDArray[np.bool_] | None:
+    """Return which rows of a segment can have what is sought, by its filter; None where that tells nothing.
+
+    The array is empty where no row can.
+    """
+    if sought is None:
         return None
     file = os.open(path, os.O_RDONLY)
     try:
         opened = _opened(file)
-        return None if opened is None else _passing(test, opened, usable)
+        return None if opened is None else opened.rows(sought.groups(opened))
     finally:
         os.close(file)
 
@@ -213,27 +250,6 @@ def _opened(file: int) -> SegmentFilter | None:
     return SegmentFilter(file, begin - data_bytes, list(_ONE.iter_unpack(os.pread(file, count * _ONE.size, begin))))
 
 
-def _passing(test: Test, filters: SegmentFilter, usable: Callable[[str], bool]) -> NDArray[np.bool_] | None:
-    """Return the rows that can pass; None stands for all."""
-    if isinstance(test, All | Any):
-        parts = [_passing(part, filters, usable) for part in test.parts]
-        known = [part for part in parts if part is not None]
-        if not known or (isinstance(test, Any) and len(known) < len(parts)):
-            return None
-        joined: NDArray[np.bool_] = (np.logical_and if isinstance(test, All) else np.logical_or).reduce(known)
-        return joined
-    text = _whole_text(test, usable)
-    return filters.rows(token_hashes(text)) if text else None
-
-
-def _asked(test: Test, usable: Callable[[str], bool]) -> Iterator[bytes]:
-    for part in test.parts if isinstance(test, All | Any) else (test,):
-        if isinstance(part, All | Any):
-            yield from _asked(part, usable)
-        elif text := _whole_text(part, usable):
-            yield text
-
-
 def _whole_text(test: Test, usable: Callable[[str], bool]) -> bytes:
     """Return text of which every token must be in a record that passes, empty where there is none."""
     source = getattr(test, "source", None)
@@ -244,9 +260,7 @@ def _whole_text(test: Test, usable: Callable[[str], bool]) -> bytes:
         text = test.pattern.literals[0] if isinstance(source, Column | Line) else ""
     elif isinstance(test, Contains) and isinstance(source, Line):
         text = _inside(test.text)
-    if isinstance(source, Line) and not (text and usable(text)):
-        return b""
-    return text.encode() if len(token_hashes(text.encode())) else b""
+    return b"" if isinstance(source, Line) and not (text and usable(text)) else text.encode()
 
 
 def _inside(text: str) -> str:
