@@ -14,6 +14,9 @@ from heeler.sources.rotated_files import PACKED_NAME, Listings, Rotated
 
 AnyFile = OpenFile | PackedFile
 
+MOST_LISTINGS = 5
+"""So many times a directory is listed when files in it are renamed meanwhile."""
+
 
 @dataclass(slots=True)
 class Generation:
@@ -50,9 +53,22 @@ class Rotations:
     def __init__(self, path: Path, listings: Listings, descriptors: Descriptors) -> None:
         self._path = path
         self._descriptors = descriptors
+        self._known = listings
+        self._list()
+
+    def _list(self) -> None:
         # A link is resolved anew each time: it may lead elsewhere now.
-        self._ways = dict.fromkeys([path, path.resolve()])
-        self._listings = {way: listings.of(way.parent) for way in self._ways}
+        self._ways = dict.fromkeys([self._path, self._path.resolve()])
+        self._listings = {way: self._known.of(way.parent) for way in self._ways}
+        self._is_stale = False
+
+    def _list_again(self) -> bool:
+        """List the directories anew if a file was renamed since; tell whether."""
+        if not self._is_stale:
+            return False
+        self._known.forget()
+        self._list()
+        return True
 
     @property
     def is_complete(self) -> bool:
@@ -91,6 +107,19 @@ class Rotations:
         """Return the file of ``place`` under whatever name it has now, gone on to there, unless it is ``here``."""
         if here and here.identity.may_be(place.identity):
             return None
+        for _ in range(MOST_LISTINGS):
+            if (file := self._moved(place)) or not self._list_again():
+                return file
+        return None
+
+    def rewritten(self, place: Place, here: AnyFile | None) -> AnyFile | None:
+        """Return the rotated file of ``place`` where it holds something else now."""
+        if here and here.identity.may_be(place.identity):
+            return None
+        paths = [path for listing in self._listings.values() for path in listing.of(place.identity)]
+        return next((file for path in paths if (file := self._open(path, place.identity))), None)
+
+    def _moved(self, place: Place) -> AnyFile | None:
         for listing in self._listings.values():
             for path in listing.of(place.identity):
                 if file := self._open(path, place.identity):
@@ -123,11 +152,13 @@ class Rotations:
         """Open a rotated file if it is still there."""
         try:
             file = PackedFile(rotated.path) if rotated.is_packed else OpenFile(rotated.path, self._descriptors)
-        except OSError:
+        except OSError as error:
+            self._is_stale |= isinstance(error, FileNotFoundError)
             return None
         if file.identity.inode == rotated.inode:
             return file
         file.close()
+        self._is_stale = True
         return None
 
     def before(self, place: Place, skip: Callable[[AnyFile], bool], *, is_here: bool) -> list[AnyFile]:
@@ -152,6 +183,16 @@ class Rotations:
         Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
         on to there. Where it is not, or where nothing of it was read, times tell.
         """
+        for _ in range(MOST_LISTINGS):
+            found, copy = self._after(newest, skip)
+            if not self._list_again():
+                break
+            for one in [*found, copy]:
+                if one:
+                    one.close()
+        return found, copy
+
+    def _after(self, newest: Place, skip: Callable[[AnyFile], bool]) -> tuple[list[AnyFile], AnyFile | None]:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
@@ -184,9 +225,11 @@ class Rotations:
         try:
             is_packed = PACKED_NAME.fullmatch(path.name)
             file = PackedFile(path) if is_packed else OpenFile(path, self._descriptors)
-        except OSError:
+        except OSError as error:
+            self._is_stale |= isinstance(error, FileNotFoundError)
             return None
         if file.identity.may_be(identity):
             return file
+        self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None

@@ -123,6 +123,8 @@ class Lineage:
             else:
                 events.append(_lost(self._path, here, place))
                 self._drop(name)
+                if file := rotations.rewritten(place, here):
+                    self._append(file, rotated=True)
         self.generations.sort(key=lambda one: one.number)
         self._forget_old(rotations)
         self.revive()
