@@ -14,6 +14,9 @@ from heeler.sources.rotated_files import PACKED_NAME, Listings, Rotated
 
 AnyFile = OpenFile | PackedFile
 
+Test = Callable[[AnyFile], bool]
+"""Tells something of a file, which stays where it is."""
+
 MOST_LISTINGS = 5
 """So many times a directory is listed when files in it are renamed meanwhile."""
 
@@ -134,6 +137,12 @@ class Rotations:
         The content decides, so nothing is found for a place before which there is none. Files ``apart_from`` which we
         look are known to be others. A copy may be shorter than what was read; then nothing of it is unread.
         """
+        for _ in range(MOST_LISTINGS):
+            if (found := self._copy_of(place, apart_from)) or not self._list_again():
+                return found
+        return None
+
+    def _copy_of(self, place: Place, apart_from: Callable[[Identity], bool]) -> AnyFile | None:
         if not place.offset:
             return None
         files = [file for rotated in self.rotated()[::-1] if (file := self.open(rotated))]
@@ -143,6 +152,7 @@ class Rotations:
         found = next((file for file in [found, *copies] if file and file.resume(place)), None)
         if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
             found = copies[0]
+            found.go_to_end()
         for file in files:
             if file is not found:
                 file.close()
@@ -161,30 +171,36 @@ class Rotations:
         self._is_stale = True
         return None
 
-    def before(self, place: Place, skip: Callable[[AnyFile], bool], *, is_here: bool) -> list[AnyFile]:
+    def before(self, place: Place, skip: Test, ends: Test, *, is_here: bool) -> list[AnyFile]:
         """Return copies of a file of which nothing was read, oldest first: they were made before it was truncated.
 
         ``is_here`` says that it stands at the path still; else its place is among the others, if it was not deleted.
+        None is older than one that ``ends`` the search, and some are to be ``skip``ped.
         """
         rotated = self.rotated()
         at = next((at for at, one in enumerate(rotated) if one.inode == place.identity.inode), None)
-        found = []
-        for one in rotated if is_here or at is None else rotated[:at]:
+        found: list[AnyFile] = []
+        for one in reversed(rotated if is_here or at is None else rotated[:at]):
             file = self.open(one)
-            if file and place.precedes(file.identity, file.written_ns) and not skip(file):
-                found.append(file)
-            elif file:
+            if file is None:
+                continue
+            if ends(file):
                 file.close()
-        return found
+                break
+            if place.precedes(file.identity, file.written_ns) and not skip(file):
+                found.append(file)
+            else:
+                file.close()
+        return found[::-1]
 
-    def after(self, newest: Place, skip: Callable[[AnyFile], bool]) -> tuple[list[AnyFile], AnyFile | None]:
+    def after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
         """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
 
         Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
-        on to there. Where it is not, or where nothing of it was read, times tell.
+        on to there. Where it is not, or where nothing of it was read, times tell, and one that ``ends`` the search.
         """
         for _ in range(MOST_LISTINGS):
-            found, copy = self._after(newest, skip)
+            found, copy = self._after(newest, skip, ends)
             if not self._list_again():
                 break
             for one in [*found, copy]:
@@ -192,7 +208,7 @@ class Rotations:
                     one.close()
         return found, copy
 
-    def _after(self, newest: Place, skip: Callable[[AnyFile], bool]) -> tuple[list[AnyFile], AnyFile | None]:
+    def _after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
@@ -204,6 +220,9 @@ class Rotations:
             may_be = file.identity.may_be(newest.identity) or not is_listed
             if newest.offset and may_be and file.resume(newest):
                 copy = file
+                break
+            if ends(file):
+                file.close()
                 break
             is_behind = is_behind and not file.identity.may_be(newest.identity)
             if skip(file):
