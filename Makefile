@@ -25,6 +25,8 @@ bench: $(VENV)/installed
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py
 	$(BIN)/python campaigns/power_cut.py
+	$(BIN)/python campaigns/tail.py
+	$(BIN)/python campaigns/logrotate.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

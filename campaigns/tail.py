@@ -254,6 +254,8 @@ class Play:
     def _compress(self, how: int) -> None:
         plain = self.path.with_name(f"app.log.{1 + how % 2}")
         if plain.exists():
+            if not self._numbers(plain) & set(self.stored()):
+                self.lost |= self._numbers(plain)  # it may have been known by its inode alone
             plain.with_name(plain.name + ".gz").write_bytes(gzip.compress(plain.read_bytes(), 1))
             plain.unlink()
 

@@ -148,7 +148,8 @@ class Follower:
         try:
             if not generation.file.same():
                 self._lineage.changed(generation)
-                return None
+                if generation not in self._lineage.generations:
+                    return None
             taken = generation.file.take(self._reading.chunk_bytes, self._reading.longest)
             if not taken.data and not taken.hole_bytes and generation.rotated:
                 taken = self._read_rotated(generation)
