@@ -11,7 +11,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/tested
 	$(MAKE) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
