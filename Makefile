@@ -11,7 +11,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/tested
 	$(MAKE) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
@@ -26,6 +26,8 @@ bench: $(VENV)/installed
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py
 	$(BIN)/python campaigns/power_cut.py
+	$(BIN)/python campaigns/tail.py
+	$(BIN)/python campaigns/logrotate.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

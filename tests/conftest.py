@@ -1,5 +1,6 @@
 """What all tests share: hypothesis without chance or stop-watch, and a word on sample data if it is missing."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -21,3 +22,7 @@ for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not SHARED_SAMPLES.is_dir():
         terminalreporter.write_line("NOTE: ../shared/data is not there, so formats met only tests/data.", yellow=True)
+    if not (shutil.which("logrotate") or Path("/usr/sbin/logrotate").exists()):
+        terminalreporter.write_line(
+            "NOTE: there is no logrotate, so logs were rotated by the tests alone.", yellow=True
+        )

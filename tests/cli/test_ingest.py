@@ -63,7 +63,7 @@ def test_files_are_taken_in_and_counted(tmp_path: Path, lake: str) -> None:
         {
             "group": "web",
             "stream": str(path),
-            "source": "ingest",
+            "source": "file",
             "first": "2026-11-22T10:00:00+00:00",
             "last": "2026-11-22T10:00:59+00:00",
             "lines": lines,
@@ -200,6 +200,6 @@ def test_streams_is_a_table(tmp_path: Path, lake: str) -> None:
 
     assert out.decode().splitlines() == [
         "group    stream      source  first                      last                       lines  bytes",
-        "default  web\\x1b[2J  ingest  2026-11-22 10:00:00+00:00  2026-11-22 10:00:59+00:00    100  7,990",
+        "default  web\\x1b[2J  file    2026-11-22 10:00:00+00:00  2026-11-22 10:00:59+00:00    100  7,990",
     ]
     assert (code, err) == (0, "")

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from heeler.cli.screens import notice
-from heeler.clock import Clock
-from heeler.errors import HeelerError
+from heeler.clock import Clock, SystemClock
+from heeler.errors import HeelerError, QueryError
 from heeler.query.language import parse
 from heeler.query.period import moment_us
-from heeler.query.tree import Query
+from heeler.query.tree import And, Query, When
 from heeler.store.opening import lake_folder
 from heeler.store.reading import LakeReader
 from heeler.store.saved import saved_searches
@@ -37,7 +37,19 @@ LONGEST_QUERY = "50m"
 def read_query(words: Sequence[str] | None, store: str) -> Query:
     """Read a query, with the searches that are saved in the store. Raises `QueryError` and what a store raises."""
     text = " ".join(words or [])
-    return parse(text, saved_searches(lake_folder(store)) if "@" in text else None)
+    query = parse(text, saved_searches(lake_folder(store)) if "@" in text else None)
+    _refuse_turned_round(query, text, SystemClock().now_us())
+    return query
+
+
+def _refuse_turned_round(query: Query, text: str, now_us: int) -> None:
+    parts = query.where.parts if isinstance(query.where, And) else (query.where,)
+    moments = {part.word: moment_us(part.moment, now_us, "The time") for part in parts if isinstance(part, When)}
+    starts = [moments[word] for word in moments if word in ("since", "from")]
+    for word, moment in moments.items():
+        if word in ("until", "to") and starts and max(starts) >= moment:
+            place = max(text.rfind(f"{word}:"), 0)
+            raise QueryError("The range of time is turned round: it ends before it begins.", text, place)
 
 
 def wanted(query: Query, since: str, until: str, clock: Clock) -> Wanted:

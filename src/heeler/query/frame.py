@@ -58,9 +58,13 @@ class FrameTests:
         self.line_columns = sorted(of_lines | {"raw", "format"})
         """The columns that a whole line is written from."""
 
-    def of(self, condition: Condition, scope: Scope) -> Test:
-        """Return the tests of a condition, of columns alone where they can be."""
-        return self._layouts.spread(compiled(condition, scope))
+    def spread(self, test: Test) -> Test:
+        """Return a test of columns alone, as far as it can be."""
+        return self._layouts.spread(test)
+
+    def has_tokens_of(self, text: str) -> bool:
+        """See `heeler.query.lines.Layouts.has_tokens_of`."""
+        return self._layouts.has_tokens_of(text)
 
     def expression(self, test: Test) -> pl.Expr:  # noqa: PLR0911 - one answer for each kind of node
         """Return the Boolean expression of a test; never null."""
@@ -149,7 +153,7 @@ def as_expression(
 ) -> pl.Expr:
     """Return the Boolean expression that a record of ``schema`` must satisfy; never null."""
     tests = FrameTests(formats, table)
-    return tests.expression(tests.of(condition, Scope(set(schema), formats, now_us)))
+    return tests.expression(tests.spread(compiled(condition, Scope(set(schema), formats, now_us))))
 
 
 def holds(text: pl.Expr, part: str) -> pl.Expr:

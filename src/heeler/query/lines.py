@@ -37,6 +37,7 @@ from heeler.query.conditions import (
 )
 
 _NUMBERS = re.compile(r"[0-9.-]+")
+_TOKEN = re.compile("[A-Za-z0-9_]+")
 _MOST_PIECES = 2
 """So many pieces of a text are looked for before lines are written out; more would cost as much as they spare."""
 
@@ -79,6 +80,20 @@ class Layouts:
             for source, expression in layout.written.items() if layout else ():
                 found.setdefault(source, (expression, []))[1].extend(ids)
         return found
+
+    def has_tokens_of(self, text: str) -> bool:
+        """Tell whether each token of a line that is one of ``text`` is a token of a text column, or a whole number.
+
+        Not those of a time, nor of a number that is stored otherwise than it is written.
+        """
+        for layout, _ in self.known:
+            if layout is None or not layout.tokens:
+                return False
+            for source, expression in layout.written.items():
+                stored = source.columns in (("status",), ("bytes",))
+                if not stored and any(_may_hold(source, expression, token) for token in _TOKEN.findall(text)):
+                    return False
+        return True
 
     def spread(self, test: Test) -> Test:
         """Return the test with every look at the line turned into looks at columns, as far as that can be."""

@@ -16,7 +16,7 @@ from heeler.sources.file_changes import Inotify, Waker
 from heeler.sources.file_identity import NotRegular
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_names import Names
-from heeler.sources.file_position import by_prefix, place_of, position_of, prefix_of
+from heeler.sources.file_position import WAITING, place_of, position_of, prefix_of
 from heeler.sources.file_set import FileSet
 from heeler.sources.lineage import Reading
 from heeler.sources.rotated_files import Listings
@@ -58,9 +58,9 @@ class FileSource(BlockingSource):
             waker = waker or Inotify(clock)
             descriptors = Descriptors(most_open)
             how = Reading(clock, chunk_bytes, longest_line_bytes, grace_seconds, descriptors, Listings(), Claims())
-            stored = by_prefix(positions)
+            files = {part[: part.rfind("\0")] for part in positions if not part.endswith(f"\0{WAITING}")}
             reader = FileSet(
-                Names(names, lambda path: prefix_of(group, path) in stored),
+                Names(names, lambda path: prefix_of(group, path)[:-1] in files),
                 how,
                 waker,
                 group=group,

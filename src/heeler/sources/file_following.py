@@ -119,8 +119,9 @@ class Follower:
             self._lineage.stands()
             self._signature = None
         if signature != self._signature:
+            if self._signature is not None:
+                self._lineage.look_before(is_here=True)
             self._signature, self._since, self._fresh = signature, now, True
-            self._lineage.look_before(is_here=True)
         elif self._checked < self._since + SETTLE_SECONDS:
             self._fresh = True
 
@@ -147,7 +148,8 @@ class Follower:
         try:
             if not generation.file.same():
                 self._lineage.changed(generation)
-                return None
+                if generation not in self._lineage.generations:
+                    return None
             taken = generation.file.take(self._reading.chunk_bytes, self._reading.longest)
             if not taken.data and not taken.hole_bytes and generation.rotated:
                 taken = self._read_rotated(generation)

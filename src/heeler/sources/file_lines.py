@@ -10,7 +10,7 @@ from heeler.sources.file_identity import identity_of, open_regular
 from heeler.sources.file_position import MARK_BYTES, Place, digest
 
 _LONGEST_TORN_BLOCK = 64 << 10
-"""NULs behind a hole that belong to it: a hole ends where a block begins, the writer began within that block."""
+"""So many NULs before and behind a hole belong to it: it is of whole blocks, and the writer began within one."""
 
 
 class Moved(OSError):
@@ -99,11 +99,16 @@ class OpenFile:
 
     def resume(self, place: Place) -> bool:
         """Go to ``place`` if head and mark are those of what was read; else stay and return False."""
+        if not self.holds(place):
+            return False
+        self.offset, self._written_ns = place.offset, place.written_ns
+        self._head, self._mark = self._head_of(place.offset), self._before(place.offset)
+        return True
+
+    def holds(self, place: Place) -> bool:
+        """Tell whether head and mark are those of what was read up to ``place``."""
         head, mark = self._head_of(place.offset), self._before(place.offset)
-        known = len(mark) == min(MARK_BYTES, place.offset) and (digest(head), digest(mark)) == (place.head, place.mark)
-        if known:
-            self.offset, self._head, self._mark, self._written_ns = place.offset, head, mark, place.written_ns
-        return known
+        return len(mark) == min(MARK_BYTES, place.offset) and (digest(head), digest(mark)) == (place.head, place.mark)
 
     def is_copy(self, place: Place) -> bool:
         """Tell whether this holds just what was read up to ``place``, and nothing more."""
@@ -117,6 +122,11 @@ class OpenFile:
         """The place behind all that the file holds now: what else holds it is a copy."""
         size = self.size
         return Place(self.identity, size, digest(self._head_of(size)), digest(self._before(size)))
+
+    def go_to_end(self) -> None:
+        """Take everything that the file holds now for read."""
+        end = self.size
+        self.offset, self._head, self._mark = end, self._head_of(end), self._before(end)
 
     def begins_like(self, place: Place) -> bool:
         """Tell whether this is a copy that was made before all of ``place`` was read: shorter, with the same head."""
@@ -220,6 +230,8 @@ class OpenFile:
 
         Without data behind it nobody knows yet how long it is.
         """
+        torn = block[: begin - self.offset]
+        begin -= min(len(torn) - len(torn.rstrip(b"\0")), _LONGEST_TORN_BLOCK)
         if begin > self.offset:
             block = block[: begin - self.offset]
             length = whole_lines(block, longest)

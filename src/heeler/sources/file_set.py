@@ -88,9 +88,10 @@ class FileSet:
             self._reading.listings.forget()
         soon = self._appeared or self._waker.is_partial
         if self._anything or now - self._scanned >= (LOOK_SECONDS if soon else RESCAN_SECONDS):
-            self._scan(now)
+            new = self._scan(now)
+            self._look_at(list(self._followers.values()) if self._anything else new)
         if self._anything:
-            self._look_at(list(self._followers.values()))
+            self._looked = now
         else:
             self._look_at_changed()
             if now - self._looked >= LOOK_SECONDS:
@@ -128,17 +129,17 @@ class FileSet:
             follower.is_queued = True
             self._queue.append(follower)
 
-    def _scan(self, now: float) -> None:
-        """Begin to follow what appeared, and watch the directories in which something may."""
+    def _scan(self, now: float) -> list[Follower]:
+        """Begin to follow what appeared, and watch the directories in which something may; return what is new."""
         found = self._names.look()
         is_first = self._scanned == float("-inf")
         self._scanned, self._appeared = now, False
         new = [self._follow(path, is_first=is_first) for path in found.paths if path not in self._followers]
         self._leave(set(found.paths))
         self._watch(found.directories)
-        self._look_at(new)
         self._tell_patterns()
         self._tell_trouble()
+        return new
 
     def _follow(self, path: str, *, is_first: bool) -> Follower:
         prefix = prefix_of(self._group, path)

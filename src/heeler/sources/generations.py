@@ -14,6 +14,12 @@ from heeler.sources.rotated_files import PACKED_NAME, Listings, Rotated
 
 AnyFile = OpenFile | PackedFile
 
+Test = Callable[[AnyFile], bool]
+"""Tells something of a file, which stays where it is."""
+
+MOST_LISTINGS = 5
+"""So many times a directory is listed when files in it are renamed meanwhile."""
+
 
 @dataclass(slots=True)
 class Generation:
@@ -50,9 +56,22 @@ class Rotations:
     def __init__(self, path: Path, listings: Listings, descriptors: Descriptors) -> None:
         self._path = path
         self._descriptors = descriptors
+        self._known = listings
+        self._list()
+
+    def _list(self) -> None:
         # A link is resolved anew each time: it may lead elsewhere now.
-        self._ways = dict.fromkeys([path, path.resolve()])
-        self._listings = {way: listings.of(way.parent) for way in self._ways}
+        self._ways = dict.fromkeys([self._path, self._path.resolve()])
+        self._listings = {way: self._known.of(way.parent) for way in self._ways}
+        self._is_stale = False
+
+    def _list_again(self) -> bool:
+        """List the directories anew if a file was renamed since; tell whether."""
+        if not self._is_stale:
+            return False
+        self._known.forget()
+        self._list()
+        return True
 
     @property
     def is_complete(self) -> bool:
@@ -91,6 +110,19 @@ class Rotations:
         """Return the file of ``place`` under whatever name it has now, gone on to there, unless it is ``here``."""
         if here and here.identity.may_be(place.identity):
             return None
+        for _ in range(MOST_LISTINGS):
+            if (file := self._moved(place)) or not self._list_again():
+                return file
+        return None
+
+    def rewritten(self, place: Place, here: AnyFile | None) -> AnyFile | None:
+        """Return the rotated file of ``place`` where it holds something else now."""
+        if here and here.identity.may_be(place.identity):
+            return None
+        paths = [path for listing in self._listings.values() for path in listing.of(place.identity)]
+        return next((file for path in paths if (file := self._open(path, place.identity))), None)
+
+    def _moved(self, place: Place) -> AnyFile | None:
         for listing in self._listings.values():
             for path in listing.of(place.identity):
                 if file := self._open(path, place.identity):
@@ -105,6 +137,12 @@ class Rotations:
         The content decides, so nothing is found for a place before which there is none. Files ``apart_from`` which we
         look are known to be others. A copy may be shorter than what was read; then nothing of it is unread.
         """
+        for _ in range(MOST_LISTINGS):
+            if (found := self._copy_of(place, apart_from)) or not self._list_again():
+                return found
+        return None
+
+    def _copy_of(self, place: Place, apart_from: Callable[[Identity], bool]) -> AnyFile | None:
         if not place.offset:
             return None
         files = [file for rotated in self.rotated()[::-1] if (file := self.open(rotated))]
@@ -114,6 +152,7 @@ class Rotations:
         found = next((file for file in [found, *copies] if file and file.resume(place)), None)
         if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
             found = copies[0]
+            found.go_to_end()
         for file in files:
             if file is not found:
                 file.close()
@@ -123,35 +162,53 @@ class Rotations:
         """Open a rotated file if it is still there."""
         try:
             file = PackedFile(rotated.path) if rotated.is_packed else OpenFile(rotated.path, self._descriptors)
-        except OSError:
+        except OSError as error:
+            self._is_stale |= isinstance(error, FileNotFoundError)
             return None
         if file.identity.inode == rotated.inode:
             return file
         file.close()
+        self._is_stale = True
         return None
 
-    def before(self, place: Place, skip: Callable[[AnyFile], bool], *, is_here: bool) -> list[AnyFile]:
+    def before(self, place: Place, skip: Test, ends: Test, *, is_here: bool) -> list[AnyFile]:
         """Return copies of a file of which nothing was read, oldest first: they were made before it was truncated.
 
-        ``is_here`` says that it stands at the path still; else its place is among the others.
+        ``is_here`` says that it stands at the path still; else its place is among the others, if it was not deleted.
+        None is older than one that ``ends`` the search, and some are to be ``skip``ped.
         """
         rotated = self.rotated()
         at = next((at for at, one in enumerate(rotated) if one.inode == place.identity.inode), None)
-        found = []
-        for one in rotated if is_here else rotated[: at or 0]:
+        found: list[AnyFile] = []
+        for one in reversed(rotated if is_here or at is None else rotated[:at]):
             file = self.open(one)
-            if file and place.precedes(file.identity, file.written_ns) and not skip(file):
-                found.append(file)
-            elif file:
+            if file is None:
+                continue
+            if ends(file):
                 file.close()
-        return found
+                break
+            if place.precedes(file.identity, file.written_ns) and not skip(file):
+                found.append(file)
+            else:
+                file.close()
+        return found[::-1]
 
-    def after(self, newest: Place, skip: Callable[[AnyFile], bool]) -> tuple[list[AnyFile], AnyFile | None]:
+    def after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
         """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
 
         Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
-        on to there. Where it is not, or where nothing of it was read, times tell.
+        on to there. Where it is not, or where nothing of it was read, times tell, and one that ``ends`` the search.
         """
+        for _ in range(MOST_LISTINGS):
+            found, copy = self._after(newest, skip, ends)
+            if not self._list_again():
+                break
+            for one in [*found, copy]:
+                if one:
+                    one.close()
+        return found, copy
+
+    def _after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
@@ -163,6 +220,9 @@ class Rotations:
             may_be = file.identity.may_be(newest.identity) or not is_listed
             if newest.offset and may_be and file.resume(newest):
                 copy = file
+                break
+            if ends(file):
+                file.close()
                 break
             is_behind = is_behind and not file.identity.may_be(newest.identity)
             if skip(file):
@@ -184,9 +244,11 @@ class Rotations:
         try:
             is_packed = PACKED_NAME.fullmatch(path.name)
             file = PackedFile(path) if is_packed else OpenFile(path, self._descriptors)
-        except OSError:
+        except OSError as error:
+            self._is_stale |= isinstance(error, FileNotFoundError)
             return None
         if file.identity.may_be(identity):
             return file
+        self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None

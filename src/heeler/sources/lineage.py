@@ -3,9 +3,10 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heeler.clock import Clock
-from heeler.model import SourceEvent
+from heeler.sources import sentences as told
 from heeler.sources.claims import Claims
 from heeler.sources.descriptors import Descriptors
 from heeler.sources.file_identity import Identity
@@ -13,6 +14,9 @@ from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import KnownFiles, Place
 from heeler.sources.generations import AnyFile, Generation, Rotations
 from heeler.sources.rotated_files import Listings
+
+if TYPE_CHECKING:
+    from heeler.model import SourceEvent
 
 MOST_REMEMBERED = 8
 """Rotated files of one path whose positions are kept although the files are gone. They may come back, compressed."""
@@ -109,31 +113,29 @@ class Lineage:
         self._retire()
         part = self._part_of(here) if here else None
         newest = self._newest(rotations, part)
-        held = list(self.generations)
-        lost: dict[str, SourceEvent] = {}
+        events: list[SourceEvent] = []
         for name, place in self._unread(part):
+            is_newest = place is newest
             if file := rotations.moved(place, here) or rotations.copy_of(place, self._is_other):
                 self.generations.append(self._generation(name, place, file))
-            elif place is newest and part is None and here and place.offset and here.resume(place):
-                part = name  # the same bytes in another file: copied, or its disk came back under another name
-            elif place is newest and here is None:
-                for one in self.generations:
-                    if one not in held:
-                        self._close(one)
-                self.generations = held
+                events += [told.changed(self._path, here.size, place, file)] if here and _is_of(here, place) else []
+            elif is_newest and here is None:
+                # The newest comes first, so nothing was found yet.
                 return False
+            elif is_newest and part is None and here and place.offset and here.resume(place):
+                part = name  # the same bytes in another file: copied, or its disk came back under another name
             else:
-                lost[name] = _lost(self._path, here, place)
+                events.append(told.lost(self._path, here, place))
+                self._drop(name)
+                if file := rotations.rewritten(place, here):
+                    self._append(file, rotated=True)
         self.generations.sort(key=lambda one: one.number)
-        self._forget([*lost], rotations)
+        self._forget_old(rotations)
         self.revive()
         part = self._put_missed_before(here, part, newest, rotations)
-        events = list(lost.values())
         if here:
             self._append(here, part)
-            if was_read and part is None:
-                message = f"Another file stands at {self._path} now; it is read from its start."
-                events.append(SourceEvent("rotated", message))
+            events += [told.rotated(self._path)] if was_read and part is None else []
         if self.generations:
             self.generations[-1].events += events
         return True
@@ -187,7 +189,8 @@ class Lineage:
 
     def _insert_missed(self, rotations: Rotations, newest: Place, here: AnyFile | None) -> bool:
         """Put the files behind ``newest`` that stood at the path while nobody looked; tell whether there are any."""
-        missed, copy = rotations.after(newest, lambda one: _is_one(one, here) or self._is_known(one))
+        skip = lambda one: _is_one(one, here) or self._is_known(one)  # noqa: E731 - said once, and short
+        missed, copy = rotations.after(newest, skip, self._is_read)
         if copy:
             self._go_on_in(copy, newest)
         for one in missed:
@@ -205,9 +208,21 @@ class Lineage:
         self._claim(held[0])
 
     def _is_known(self, file: AnyFile) -> bool:
-        """Tell whether a rotated file is known, or is a copy of one that is: the whole of it, as many begin alike."""
-        places = [*self.known.places.values(), *(_end(one.file) for one in self.generations)]
-        return self._is_other(file.identity) or any(place.offset and file.is_copy(place) for place in places)
+        """Tell whether a rotated file is known, or a copy of one that is: the whole of it, as many begin alike.
+
+        One that is open may have more: it was written to while it was copied or compressed.
+        """
+        if self._is_other(file.identity) or any(one.offset and file.is_copy(one) for one in self.known.places.values()):
+            return True
+        end = file.end
+        return end.offset > 0 and any(_holds(one.file, end) for one in self.generations)
+
+    def _is_read(self, file: AnyFile) -> bool:
+        """Tell whether something of a rotated file was read: then all that are older were found before it."""
+        known = [place for _, place in self.known.of(file.identity)] if file.grows else []
+        return any(place.offset and _holds(file, place) for place in known) or any(
+            place.done and place.offset and file.is_copy(place) for place in self.known.places.values()
+        )
 
     def look_before(self, *, is_here: bool) -> None:
         """Find copies of a file of which nothing was read when it was truncated: nothing else tells of that.
@@ -217,13 +232,13 @@ class Lineage:
         current = self.current
         if current is None or current.file.offset or not isinstance(current.file, OpenFile):
             return
-        try:
-            now = current.file.end
-        except OSError:
-            return  # told when it is read
-        copies = self._rotations().before(
-            current.place, lambda one: self._is_known(one) or (now.offset > 0 and one.is_copy(now)), is_here=is_here
-        )
+        here = current.file
+
+        def skip(one: AnyFile) -> bool:
+            # A copy of what is there still, perhaps one that is being made: the truncation is to come.
+            return self._is_known(one) or _holds(here, one.end)
+
+        copies = self._rotations().before(current.place, skip, self._is_read, is_here=is_here)
         if copies:
             self.generations.remove(current)
             for one in copies:
@@ -243,7 +258,7 @@ class Lineage:
         def skip(one: AnyFile) -> bool:
             return _is_one(one, copy) or self._is_known(one) or (now.offset > 0 and one.is_copy(now))
 
-        missed, again = rotations.after(was, skip)
+        missed, again = rotations.after(was, skip, lambda one: _is_one(one, copy) or self._is_read(one))
         if again:
             again.close()
         return missed
@@ -279,7 +294,7 @@ class Lineage:
         file.rewind()
         self._append(file, rotated=generation.rotated)
         self.generations[-1].quiet_since = generation.quiet_since
-        self.generations[-1].events = [*([] if copy else generation.events), _changed(self._path, size, was, copy)]
+        self.generations[-1].events = [*([] if copy else generation.events), told.changed(self._path, size, was, copy)]
         self.generations += behind
 
     def let_go(self, generation: Generation) -> None:
@@ -294,7 +309,7 @@ class Lineage:
         self.generations.remove(generation)
         self._close(generation)
         if is_unread and self.generations:
-            self.generations[-1].events.append(_lost(self._path, None, generation.place))
+            self.generations[-1].events.append(told.lost(self._path, None, generation.place))
         self._finish(generation.part, replace(generation.place, done=True))
 
     def find(self, generation: Generation) -> bool:
@@ -310,13 +325,12 @@ class Lineage:
         # Kept also where the file is gone: a compressed copy of it may be there, or come.
         self.known.places[part] = self.finished[part] = place
 
-    def _forget(self, lost: list[str], rotations: Rotations) -> None:
+    def _forget_old(self, rotations: Rotations) -> None:
         """Forget files that are not there any more; but for the last rotated ones, which may come back compressed."""
         done = sorted((one for one in self.known.places.items() if one[1].done), key=_generation)
-        if rotations.is_complete:
-            lost += [part for part, place in done[:-MOST_REMEMBERED] if not rotations.has(place.identity)]
-        for part in lost:
-            self._drop(part)
+        for part, place in done[:-MOST_REMEMBERED] if rotations.is_complete else ():
+            if not rotations.has(place.identity):
+                self._drop(part)
 
     def _append(self, file: AnyFile, part: str | None = None, *, rotated: bool = False) -> None:
         told = self.known.places[part] if part else None
@@ -352,41 +366,16 @@ def _is_one(one: AnyFile, other: AnyFile | None) -> bool:
     return other is not None and one.identity.may_be(other.identity)
 
 
-def _end(file: AnyFile) -> Place:
+def _holds(file: AnyFile, place: Place) -> bool:
     try:
-        return file.end if isinstance(file, OpenFile) else file.place
+        return isinstance(file, OpenFile) and file.holds(place)
     except OSError:
-        return file.place  # it was closed for a while, and has moved
+        return False  # it was closed for a while, and has moved
 
 
 def _generation(known: tuple[str, Place]) -> int:
     return known[1].generation
 
 
-def _lost(path: Path, here: OpenFile | None, place: Place) -> SourceEvent:
-    if here and here.identity.may_be(place.identity):
-        return _changed(path, here.size, place, None)
-    return SourceEvent(
-        "replaced",
-        f"The file that {path} was up to byte {place.offset} cannot be found; what was written to it after"
-        " that is not known. The file that stands there now is read from its start.",
-        lost_bytes=-1,
-    )
-
-
-def _changed(path: Path, size: int, was: Place, copy: AnyFile | None) -> SourceEvent:
-    """Say that the bytes before the offset are no longer those that were read."""
-    if copy:
-        message = (
-            f"{path} was copied to {copy.path.name} and truncated; the rest was read there. What was written between"
-            " the copy and the truncation is not known."
-        )
-        return SourceEvent("truncated", message, lost_bytes=-1)
-    if size < was.offset:
-        message = f"{path} was truncated from {was.offset} bytes or more to {size}; it is read from its start."
-        return SourceEvent("truncated", message, lost_bytes=-1)
-    message = (
-        f"{path} was rewritten: the bytes before byte {was.offset} are not those that were read; it is read from its "
-        "start."
-    )
-    return SourceEvent("rewritten", message, lost_bytes=-1)
+def _is_of(here: OpenFile, place: Place) -> bool:
+    return here.identity.may_be(place.identity)

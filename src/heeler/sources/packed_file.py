@@ -71,6 +71,21 @@ class PackedFile:
         mark = content.skip(place.offset, MARK_BYTES)
         return content.offset == place.offset and digest(mark) == place.mark and not content.read(1)
 
+    @property
+    def end(self) -> Place:
+        """See `OpenFile.end`."""
+        content = self._again()
+        head = content.read(MARK_BYTES) or b""
+        tail = head + content.skip(1 << 62, MARK_BYTES)
+        return Place(self.identity, content.offset, digest(head), digest(tail[-MARK_BYTES:]))
+
+    def go_to_end(self) -> None:
+        """See `OpenFile.go_to_end`."""
+        content = self._again()
+        self._head = content.read(MARK_BYTES) or b""
+        self._mark = (self._head + content.skip(1 << 62, MARK_BYTES))[-MARK_BYTES:]
+        self._content, self._rest, self.offset = content, b"", content.offset
+
     def begins_like(self, place: Place) -> bool:
         """See `OpenFile.begins_like`."""
         self._fill(_HEAD_BYTES)

@@ -28,12 +28,14 @@ from heeler.query.conditions import (
     Single,
     Test,
     all_of,
+    compiled,
 )
 from heeler.query.frame import FrameTests
 from heeler.query.tree import Condition
 from heeler.store.piece import Piece
 from heeler.store.schema import TABLES
 from heeler.store.segment import ROW_GROUP_ROWS
+from heeler.store.token_filter import Sought, candidates, sought_by
 
 Rows = NDArray[np.bool_]
 """Which rows of a piece are meant."""
@@ -44,7 +46,10 @@ ROW = "row number"
 
 @dataclass(frozen=True, slots=True)
 class _Table:
+    """What is asked of a table: tests of its columns, and the tokens that a record must have to pass them."""
+
     tests: Test
+    sought: Sought | None
     engine: FrameTests
 
 
@@ -79,11 +84,12 @@ class Matcher:
     def _table(self, table: str) -> _Table:
         if table not in self._tables:
             engine = FrameTests(self._formats, table)
-            tests = engine.of(self._condition, Scope(set(TABLES[table]), self._formats, self._now_us))
+            whole = compiled(self._condition, Scope(set(TABLES[table]), self._formats, self._now_us))
+            tests = engine.spread(whole)
             until_us = None if self._until_us is None else self._until_us - 1
             if self._since_us is not None or until_us is not None:
                 tests = all_of([Between("time", self._since_us, until_us), tests])
-            self._tables[table] = _Table(tests, engine)
+            self._tables[table] = _Table(tests, sought_by(whole, engine.has_tokens_of), engine)
         return self._tables[table]
 
     def may_hold(self, piece: Piece) -> bool:
@@ -102,13 +108,19 @@ class Matcher:
         return int(self.rows(piece).sum())
 
     def rows(self, piece: Piece) -> Rows:
-        """Return which rows of a piece match. Raises `EnvironmentFailed` where it cannot be read."""
+        """Return which rows of a piece match, of length 0 where a filter says that none does.
+
+        Raises `EnvironmentFailed` where the piece cannot be read.
+        """
         table = self._table(piece.table)
         try:
             if piece.path is None:
                 return _of_blob(piece, table)
+            among = candidates(piece.path, table.sought)
+            if among is not None and not len(among):
+                return among
             search = _Search(piece, table.engine)
-            return search.rows(table.tests, np.ones(search.height, np.bool_))
+            return search.rows(table.tests, np.ones(search.height, np.bool_) if among is None else among)
         except (OSError, pl.exceptions.ComputeError) as error:
             raise _unreadable(piece, error) from error
 

@@ -1,6 +1,6 @@
 """The columns that sums are made of: a field of a query as a column that DuckDB reads, and a measure of it as SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -83,19 +83,64 @@ def interval(seconds: int) -> exp.Expr:
 
 
 def measured(measure: Measure) -> exp.Expr:
-    """Return a measure of a group of records. A text that is no number has none; a duration is in seconds."""
+    """Return a measure of a group of records, but a percentile. A text that is no number has none."""
     if measure.field is None:
         return exp.Count(this=exp.Star())
-    name = inner(measure.field)
-    value: exp.Expr = column_of(name)
-    if not _is_number(name):
-        value = exp.TryCast(this=value, to=exp.DataType.build("double"))
-    elif FIELDS[measure.field].kind is Kind.DURATION:
-        value = exp.Div(this=exp.cast(value, "double"), expression=exp.Literal.number(_SECOND_US))
-    if measure.name.startswith("p"):
-        share = exp.Literal.number(f"{float(measure.name[1:]) / 100:.6f}")
-        return exp.Anonymous(this="quantile_cont", expressions=[value, share])
-    return exp.Anonymous(this=measure.name, expressions=[value])
+    return exp.Anonymous(this=measure.name, expressions=[_number(measure.field)])
+
+
+def _number(name: str) -> exp.Expr:
+    """Return a field as a number; a duration is in seconds."""
+    value: exp.Expr = column_of(inner(name))
+    if not _is_number(inner(name)):
+        return exp.TryCast(this=value, to=exp.DataType.build("double"))
+    if FIELDS[name].kind is Kind.DURATION:
+        return exp.Div(this=exp.cast(value, "double"), expression=exp.Literal.number(_SECOND_US))
+    return value
+
+
+def percentile(keys: Sequence[tuple[str, exp.Expr]], measure: Measure, records: exp.Expr) -> exp.Select:
+    """Return the SELECT of a percentile by some keys, interpolated between the two values that it lies between.
+
+    The values of each group are counted, and the counts added up in their order: that can be done on the disk, while
+    the function of DuckDB keeps every value in memory.
+    """
+    value = _number(str(measure.field))
+    names = [f"key{at}" for at in range(len(keys))]
+    counted = exp.select(
+        *(exp.alias_(key, name) for name, (_, key) in zip(names, keys, strict=True)),
+        exp.alias_(value, "value"),
+        exp.alias_(exp.Count(this=value.copy()), "number"),
+    )
+    counted = counted.from_(records).group_by(*(exp.Literal.number(at + 1) for at in range(len(keys) + 1)))
+    own = {"partition_by": [exp.column(name) for name in names]}
+    rising = exp.Order(expressions=[exp.Ordered(this=exp.column("value"), nulls_first=False)])
+    total = exp.Window(this=exp.Sum(this=exp.column("number")), **own)
+    reached = exp.Window(this=exp.Sum(this=exp.column("number")), order=rising, **own)
+    added = exp.select("*", exp.alias_(total, "total"), exp.alias_(reached, "reached")).from_(
+        counted.subquery("counted")
+    )
+    share = exp.cast(exp.Literal.string(repr(float(measure.name[1:]) / 100)), "double")
+    place = exp.Mul(this=share, expression=exp.paren("total - 1"))
+    low, high = (
+        exp.Filter(
+            this=exp.Min(this=exp.column("value")),
+            expression=exp.Where(this=exp.GT(this=exp.column("reached"), expression=rounded)),
+        )
+        for rounded in (exp.Floor(this=place.copy()), exp.Ceil(this=place.copy()))
+    )
+    part = exp.Max(this=exp.Sub(this=place.copy(), expression=exp.Floor(this=place.copy())))
+    between = exp.Add(
+        this=low, expression=exp.Mul(this=exp.paren(exp.Sub(this=high, expression=low.copy())), expression=part)
+    )
+    return (
+        exp.select(
+            *(exp.alias_(exp.column(name), shown, quoted=True) for name, (shown, _) in zip(names, keys, strict=True)),
+            exp.alias_(between, str(measure), quoted=True),
+        )
+        .from_(added.subquery("added"))
+        .group_by(*(exp.column(name) for name in names))
+    )
 
 
 def column_of(name: str) -> exp.Column:

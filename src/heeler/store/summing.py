@@ -26,7 +26,17 @@ from heeler.store.piece import Piece
 from heeler.store.reading import lines_of
 from heeler.store.schema import RECORD_TABLES
 from heeler.store.searching import Search
-from heeler.store.summed_columns import LINE, column_of, inner, interval, measured, polars_type, sql_type, value_of
+from heeler.store.summed_columns import (
+    LINE,
+    column_of,
+    inner,
+    interval,
+    measured,
+    percentile,
+    polars_type,
+    sql_type,
+    value_of,
+)
 from heeler.units import whole_seconds
 
 if TYPE_CHECKING:
@@ -155,26 +165,29 @@ class _Statement:
         """Make the records known to DuckDB, and return the statement."""
         parts = [self._of_table(table, connection) for table in self._tables]
         records = exp.union(*parts, distinct=False) if len(parts) > 1 else parts[0]
-        statement, columns = self._summed()
-        statement = statement.from_(exp.Subquery(this=records, alias=exp.TableAlias(this=exp.to_identifier(_RECORDS))))
+        source = exp.Subquery(this=records, alias=exp.TableAlias(this=exp.to_identifier(_RECORDS)))
+        statement, columns = self._summed(source)
         return self._ordered(statement, columns).sql("duckdb")
 
-    def _summed(self) -> tuple[exp.Select, list[str]]:
+    def _summed(self, records: exp.Subquery) -> tuple[exp.Select, list[str]]:
         asked = self._summary
         if asked is None:
-            return exp.select(*(column_of(name) for name in SAYS)), [*self._fields, *SAYS]
+            return exp.select(*(column_of(name) for name in SAYS)).from_(records), [*self._fields, *SAYS]
         keys: list[tuple[str, exp.Expr]] = []
         if isinstance(asked, Grouping) and asked.every is not None:
             keys.append(("time", interval(whole_seconds(asked.every, "The interval"))))
         by = asked.fields if isinstance(asked, Top) else asked.by
         keys += [(name, column_of(inner(name))) for name in by]
         measure = asked.measure if isinstance(asked, Grouping) else Measure("count")
+        columns = [*(name for name, _ in keys), str(measure)]
+        if measure.name.startswith("p"):
+            return percentile(keys, measure, records), columns
         values = [exp.alias_(key, name, quoted=True) for name, key in keys]
         values.append(exp.alias_(measured(measure), str(measure), quoted=True))
-        statement = exp.select(*values)
+        statement = exp.select(*values).from_(records)
         if keys:
             statement = statement.group_by(*(exp.Literal.number(at + 1) for at in range(len(keys))))
-        return statement, [*(name for name, _ in keys), str(measure)]
+        return statement, columns
 
     def _ordered(self, statement: exp.Select, columns: list[str]) -> exp.Expr:
         """Add the order and the limits, one stage after the other."""

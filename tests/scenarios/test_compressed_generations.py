@@ -1,0 +1,87 @@
+"""Faults 34 and 35: rotated files are compressed, at once or later, and may be damaged."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from stage import Action, Stage, append, rotate
+
+PACK = {
+    ".gz": lambda data: gzip.compress(data[: len(data) // 2]) + gzip.compress(data[len(data) // 2 :]),
+    ".zst": zstandard.compress,
+}
+
+
+def compress(path: Path, ending: str) -> Action:
+    def act() -> None:
+        path.with_name(path.name + ending).write_bytes(PACK[ending](path.read_bytes()))
+        path.unlink()
+
+    return act
+
+
+@pytest.mark.parametrize("ending", PACK)
+def test_what_was_read_is_not_read_again(log: Path, stage: Stage, ending: str, *, live: bool) -> None:
+    pack = compress(log.with_name("app.log.1"), ending)
+    stage.happens(append(log, b"two\n"), rotate(log), pack, append(log, b"three\n"), rotate(log), live=live)
+    stage.run(stage.advance(70), stage.advance(70), lambda: None)
+    stage.run(rotate(log))
+
+    assert stage.data == b"one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize("ending", PACK)
+def test_of_one_that_holds_unread_lines_just_these_are_read(
+    log: Path, stage: Stage, ending: str, *, live: bool
+) -> None:
+    def at_once() -> None:
+        append(log, b"two\n")()
+        rotate(log)()
+        append(log, b"three\nhalf")()
+        compress(log.with_name("app.log.1"), ending)()
+        rotate(log)()
+        compress(log.with_name("app.log.1"), ending)()
+        append(log, b"four\n")()
+
+    stage.happens(at_once, live=live)
+    stage.run(stage.advance(2))
+
+    assert stage.data == b"one\ntwo\nthree\nhalffour\n"
+
+
+def test_a_copy_that_is_still_being_compressed_is_left_alone(log: Path, stage: Stage, *, live: bool) -> None:
+    def half_way() -> None:
+        append(log, b"two\n")()
+        rotate(log)()
+        log.with_name("app.log.1.gz").write_bytes(gzip.compress(b"one\ntwo\n")[:15])
+
+    stage.happens(half_way, append(log, b"three\n"), live=live)
+
+    assert stage.data == b"one\ntwo\nthree\n"
+    assert "damaged" not in stage.events
+
+
+def test_of_a_damaged_one_what_decodes_is_read_and_a_record_says_so(log: Path, stage: Stage, *, live: bool) -> None:
+    lines = b"".join(b"line %d\n" % number for number in range(1000))
+
+    def at_once() -> None:
+        rotate(log)()
+        append(log, lines)()
+        rotate(log)()
+        packed = gzip.compress(lines)
+        log.with_name("app.log.1").unlink()
+        log.with_name("app.log.1.gz").write_bytes(packed[: len(packed) - 40])
+        append(log, b"new\n")()
+
+    stage.happens(at_once, lambda: None, live=live)
+    stage.run(stage.advance(2))
+
+    read = stage.data.removeprefix(b"one\n")
+    if live:
+        assert lines.startswith(read.removesuffix(b"new\n")[:100])
+    assert read.endswith(b"new\n")
+    assert read.removesuffix(b"new\n") in lines
+    assert len(read) > 500
+    assert stage.events.count("damaged") == 1

@@ -1,0 +1,81 @@
+"""Faults 1 to 4: a file is renamed and another takes its place, once or several times, seen or not."""
+
+from pathlib import Path
+
+from stage import Stage, append, rotate
+
+
+def numbered(first: int, last: int) -> bytes:
+    return b"".join(b"%d\n" % number for number in range(first, last + 1))
+
+
+def test_the_old_file_is_read_to_its_end_before_the_new_one(log: Path, stage: Stage, *, live: bool) -> None:
+    stage.happens(append(log, b"two\n"), rotate(log), append(log, b"three\n"), live=live)
+
+    assert stage.data == b"one\ntwo\nthree\n"
+
+
+def test_what_a_writer_adds_to_the_renamed_file_is_read(log: Path, stage: Stage, *, live: bool) -> None:
+    """Also when it does so long after the grace time: the file is there, so it is looked at when it changes."""
+    old = log.with_name("app.log.1")
+    late = [stage.advance(20), append(old, b"late\n"), stage.advance(100), stage.advance(1), append(old, b"later\n")]
+    stage.happens(rotate(log), append(log, b"new\n"), *late, live=live)
+    stage.run()
+
+    assert sorted(stage.data.splitlines()) == [b"late", b"later", b"new", b"one"]
+
+
+def test_two_hundred_rotations_five_between_two_looks_lose_nothing(log: Path, stage: Stage, *, live: bool) -> None:
+    number = 0
+
+    def five_rotations() -> None:
+        nonlocal number
+        for _ in range(5):
+            append(log, numbered(number + 1, number + 3))()
+            rotate(log, keep=6)()
+            number += 3
+
+    if live:
+        stage.run(*[five_rotations] * 40)
+        assert set(stage.events) == {"rotated"}
+    else:
+        for _ in range(40):
+            stage.happens(five_rotations, live=False)
+
+    assert stage.data == b"one\n" + numbered(1, number)
+
+
+def test_missed_generations_are_read_oldest_first_whatever_their_names_are(
+    log: Path, stage: Stage, *, live: bool
+) -> None:
+    def rotations() -> None:
+        for day in ("20261123", "20261124", "20261125"):
+            append(log, day.encode() + b"\n")()
+            log.rename(log.with_name(f"app.log-{day}"))
+            log.touch()
+
+    stage.happens(rotations, append(log, b"now\n"), live=live)
+
+    assert stage.data == b"one\n20261123\n20261124\n20261125\nnow\n"
+
+
+def test_a_generation_that_is_gone_leaves_a_record(log: Path, stage: Stage) -> None:
+    def rotations() -> None:
+        for number in range(3):
+            append(log, b"%d\n" % number)()
+            rotate(log, keep=2)()
+
+    stage.happens(rotations, live=False)
+
+    assert stage.data == b"one\n1\n2\n"
+    assert stage.events == ["replaced"]
+
+
+def test_files_that_were_there_before_the_discovery_are_not_read(log: Path) -> None:
+    log.with_name("app.log.1").write_bytes(b"old\n")
+    log.with_name("app.log.2.gz").write_bytes(b"\x1f\x8b no gzip")
+    stage = Stage(log)
+    stage.run(append(log, b"two\n"))
+    stage.happens(rotate(log), append(log, b"three\n"), live=True)
+
+    assert stage.data == b"one\ntwo\nthree\n"
