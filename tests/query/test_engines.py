@@ -86,6 +86,9 @@ LINES = {
     5: b'{"user": {"id": 42}, "level": "k\\u0065y", "n": 1.50}',
     6: b"2026-11-25T10:00:40+01:00 10.0.0.1 the message",
 }
+OF_OTHERS = "something 'thing EL' =else =els /some.*g/ -something"
+"""What is asked of a line that does not fit its format, beside those that do."""
+
 TRAPS = {
     1: "key kİ ki É é =cole =école GET 'get /' '/1.1\" 200' '] \"GET' 0:01:40 '+0100] \"' 00 4521 521 200 =200 =00 1\" "
     "/\\bcole/ /école/ /École$/ /\\x22$/ path:*key path:/K* agent:cole bytes:>=4521 bytes:>4521 "
@@ -101,7 +104,8 @@ TRAPS = {
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(number, text) for number, texts in TRAPS.items() for text in split_query(texts)]
+    ("number", "text"),
+    [(number, text) for number, texts in TRAPS.items() for text in split_query(f"{texts} {OF_OTHERS}")],
 )
 def test_engines_find_what_one_finds_by_looking_where_they_may_differ(
     connection: duckdb.DuckDBPyConnection, number: int, text: str
