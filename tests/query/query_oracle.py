@@ -95,7 +95,7 @@ def value_of(field: str, record: Record) -> Any:  # noqa: ANN401 - whatever a co
 
 def of_json(text: str, field: str) -> str | None:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=str)
     except ValueError:
         return None
     if field in value:

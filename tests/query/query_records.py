@@ -1,5 +1,6 @@
 """Random records: lines of several formats, read as a lake reads them, and random queries that may find some."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -107,22 +108,24 @@ class Records:
 
 @st.composite
 def records(draw: st.DrawFn, table: str) -> Records:
-    frames, lines, names = [], [], []
+    found = []
     for number in TABLES[table]:
-        some = [line for line in draw(st.lists(LINES[number] | any_lines, max_size=5)) if b"\n" not in line]
-        some = [line for line in some if line and not line.endswith(b"\r")]
-        if not some:
-            continue
-        known = FORMATS[number]
-        read = known.parse(split(b"\n".join(some) + b"\n"), known.columns)
-        stream = draw(st.sampled_from(["web1", "web10", "key"]))
-        batch = Batch("file", "part", {}, "app", stream, known, read, 1_764_000_000_000_000, 0, 0, piece=False)
-        frames.append(numbered(completed(batch, [number]).drop("continues"), (1, 2), None))
-        lines += some
-        names += [known.name] * len(some)
-    frame = pl.concat(frames) if frames else pl.DataFrame(schema={"format": pl.Int32})
-    each = [Record(line, row, name) for line, row, name in zip(lines, frame.iter_rows(named=True), names, strict=True)]
-    return Records(table, frame, each)
+        some = draw(st.lists(LINES[number] | any_lines, max_size=5))
+        whole = [line for line in some if line and b"\n" not in line and not line.endswith(b"\r")]
+        if whole:
+            found.append(records_of(number, whole, draw(st.sampled_from(["web1", "web10", "key"]))))
+    frame = pl.concat([one.frame for one in found]) if found else pl.DataFrame(schema={"format": pl.Int32})
+    return Records(table, frame, [record for one in found for record in one.each])
+
+
+def records_of(number: int, lines: Sequence[bytes], stream: str = "web1") -> Records:
+    """Read lines as a format does, into the rows that a lake has of them."""
+    known = FORMATS[number]
+    read = known.parse(split(b"".join(line + b"\n" for line in lines)), known.columns)
+    batch = Batch("file", "part", {}, "app", stream, known, read, 1_764_000_000_000_000, 0, 0, piece=False)
+    frame = numbered(completed(batch, [number]).drop("continues"), (1, 2), None)
+    each = [Record(line, row, known.name) for line, row in zip(lines, frame.iter_rows(named=True), strict=True)]
+    return Records(known.table, frame, each)
 
 
 pieces = st.sampled_from(
@@ -181,30 +184,67 @@ def _ordered(field: str, ends: Sequence[str]) -> tree.Range:
     return tree.Range(field, low, high)
 
 
-leaves: st.SearchStrategy[tree.Condition] = st.one_of(
-    st.builds(tree.Text, texts),
-    st.builds(tree.Token, texts),
-    st.builds(tree.Regex, patterns),
-    st.builds(tree.Equal, fields, values),
-    st.builds(tree.Equal, number_fields, numbers),
-    st.builds(tree.Equal, st.just("parsed"), st.sampled_from(["true", "false"])),
-    st.builds(tree.Equal, st.just("duration"), seconds),
-    st.builds(tree.Prefix, fields | number_fields, values.filter(bool)),
-    st.builds(tree.Match, fields | number_fields, patterns.map(lambda text: text.replace(" ", r"\s"))),
-    st.builds(tree.Exists, fields | number_fields | st.just("duration")),
-    st.builds(tree.Compare, measured, operators, numbers),
-    st.builds(tree.Compare, st.just("severity"), operators, st.sampled_from(["warn", "error"])),
-    st.builds(tree.Compare, st.just("duration"), operators, seconds),
-    st.builds(_ordered, measured, st.tuples(numbers, numbers)),
-    st.builds(tree.Network, st.sampled_from(["client", "host", "trace"]), networks),
-    st.builds(tree.When, st.sampled_from(["since", "from", "until", "to"]), moments),
-)
-conditions: st.SearchStrategy[tree.Condition] = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=2, max_size=3).map(tree.all_of),
-        st.lists(inner, min_size=2, max_size=3).map(tree.any_of),
-        inner.map(tree.none_of),
-    ),
-    max_leaves=5,
-)
+def leaves_of(parts: st.SearchStrategy[str]) -> st.SearchStrategy[tree.Condition]:
+    """Return conditions of every kind, of which those about text look for some of ``parts``."""
+    any_part = parts | texts
+    of_parts = st.one_of(
+        st.builds(tree.Text, any_part),
+        st.builds(tree.Token, any_part),
+        st.builds(tree.Regex, parts.map(_as_regex)),
+        st.builds(tree.Equal, fields, any_part),
+        st.builds(tree.Prefix, fields, any_part),
+    )
+    return st.one_of(
+        of_parts,
+        of_parts,
+        st.builds(tree.Regex, patterns),
+        st.builds(tree.Equal, fields, values),
+        st.builds(tree.Equal, number_fields, numbers),
+        st.builds(tree.Equal, st.just("parsed"), st.sampled_from(["true", "false"])),
+        st.builds(tree.Equal, st.just("duration"), seconds),
+        st.builds(tree.Prefix, fields | number_fields, values.filter(bool)),
+        st.builds(tree.Match, fields | number_fields, patterns.map(lambda text: text.replace(" ", r"\s"))),
+        st.builds(tree.Exists, fields | number_fields | st.just("duration")),
+        st.builds(tree.Compare, measured, operators, numbers),
+        st.builds(tree.Compare, st.just("severity"), operators, st.sampled_from(["warn", "error"])),
+        st.builds(tree.Compare, st.just("duration"), operators, seconds),
+        st.builds(_ordered, measured, st.tuples(numbers, numbers)),
+        st.builds(tree.Network, st.sampled_from(["client", "host", "trace"]), networks),
+        st.builds(tree.When, st.sampled_from(["since", "from", "until", "to"]), moments),
+    )
+
+
+def _as_regex(text: str) -> str:
+    """Return a regex that finds a part of a line, with its first digit and letter as classes."""
+    escaped = "".join(
+        char if char.isalnum() or char == " " else rf"\x{ord(char):02x}" if char < "\x80" else char for char in text
+    )
+    return re.sub("[0-9]", r"\\d", escaped, count=1) if "\\x" not in escaped else escaped
+
+
+def conditions_of(parts: st.SearchStrategy[str]) -> st.SearchStrategy[tree.Condition]:
+    """Return conditions, joined by AND, OR and NOT; see `leaves_of`."""
+    return st.recursive(
+        leaves_of(parts),
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=2, max_size=3).map(tree.all_of),
+            st.lists(inner, min_size=2, max_size=3).map(tree.any_of),
+            inner.map(tree.none_of),
+        ),
+        max_leaves=4,
+    )
+
+
+@st.composite
+def part_of(draw: st.DrawFn, lines: Sequence[str]) -> str:
+    """Return a part of a line, in any case, often of whole words with what stands between them."""
+    line = draw(st.sampled_from(lines))
+    begin = draw(st.integers(0, max(len(line) - 1, 0)))
+    part = line[begin : begin + draw(st.integers(1, 24))]
+    if draw(st.booleans()):
+        part = part.strip() or "x"
+    return draw(st.sampled_from([part, part, part.lower(), part.upper()])) or "x"
+
+
+conditions = conditions_of(texts)
+leaves = leaves_of(texts)

@@ -60,6 +60,53 @@ def folded(text: str) -> str:
     return "".join(char.lower() if char.isascii() else char for char in text)
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\b",
+        r"\Ba",
+        r"a\b",
+        r"é\b",
+        r"\w",
+        r"\W$",
+        r"\d",
+        r"\s",
+        r"(?i)k",
+        r"(?i)S",
+        r"(?i)[^k]",
+        ".",
+        "^$",
+        "a$",
+        r"[\W]a",
+    ],
+)
+def test_engines_agree_where_they_are_known_to_differ(pattern: str) -> None:
+    some = [
+        "é",
+        "aé",
+        "éa",
+        "\u212a",
+        "\u017f",
+        "\u0130",
+        "k",
+        "K",
+        "s",
+        "\u0663",
+        "\xa0",
+        "\x0b",
+        "\x1f",
+        "a\n",
+        "\n",
+        "",
+        "\ufffda",
+    ]
+    expected = [by_python(pattern, text) for text in some]
+    engine = read(pattern).engine
+    assert pl.Series(some).str.contains(for_rust(engine)).to_list() == expected
+    asked = duckdb.execute("select list_transform(?, lambda t: regexp_matches(t, ?))", [some, engine])
+    assert asked.fetchall()[0][0] == expected
+
+
 @given(st.text(alphabet, min_size=1, max_size=5), texts)
 def test_a_literal_matches_itself_alone(text: str, some: list[str]) -> None:
     for folds in (False, True):

@@ -223,3 +223,8 @@ def test_a_query_ends_when_its_time_is_over(stored: Stored) -> None:
             search.count()
         with pytest.raises(OverError):
             list(search.oldest_first())
+        for text in ("e | count", "| sort bytes"):
+            query = parse(text)
+            search = Search(reader, Wanted(query, NOW_US), over)
+            with pytest.raises(OverError), summing.summary(search, query) as answer:
+                list(answer.rows)

@@ -94,6 +94,17 @@ class Search:
             for start in range(0, rows.height, ROWS_AT_ONCE):
                 yield self._with_lines(rows[start : start + ROWS_AT_ONCE])
 
+    def records_of(self, group: str, stream: str, seqs: pl.Series) -> pl.DataFrame:
+        """Return the records of one stream with these seqs, with `LINE`."""
+        own = (pl.col("log_group") == group) & (pl.col("log_stream") == stream) & pl.col("seq").is_in(seqs.implode())
+        frames = []
+        for piece in self.pieces:
+            self.going_on()
+            found = piece.frame().filter(own).collect()
+            if found.height:
+                frames.append(found)
+        return self._with_lines(pl.concat(frames, how="diagonal"))
+
     def _within(self, since_us: int, until_us: int) -> pl.DataFrame:
         matcher = self.matcher.between(since_us, until_us)
         frames = []

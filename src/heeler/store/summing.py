@@ -47,11 +47,17 @@ MEMORY_MB = 200
 
 THREADS = 2
 ROWS_AT_ONCE = 2_000
-SAYS = ("time", "table", "log_group", "log_stream", "seq", "format", "line")
-"""The columns of records that are sorted."""
+ROWS_WRITTEN_AT_ONCE = 20_000
+"""So many lines are written out at once; they take more memory than all else."""
+
+FEW = 10_000
+"""Of so many sorted records the lines are looked up at the end, instead of sorting them all."""
+
+KEYS = ("time", "log_group", "log_stream", "seq")
+SAYS = (*KEYS, "format", "line")
+"""The columns of records that are sorted: what names each, and its line."""
 
 _RECORDS = "records"
-_TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +88,41 @@ def summary(search: Search, query: Query, *, timeout_s: float | None = None) -> 
         timer.daemon = True
         if timeout_s is not None:
             timer.start()
+        statement = _Statement(search, query)
         try:
-            statement = _Statement(search, query).written(connection)
-            found = connection.execute(statement)
+            found = connection.execute(statement.written(connection))
             columns = [str(one[0]) for one in found.description or ()]
             yield Summary(columns, _rows(connection))
-        except duckdb.OutOfMemoryException as error:
-            raise EnvironmentFailed(
-                f"The query needs more memory or temporary disk than there is: {error}. Ask for fewer groups or rows."
-            ) from error
-        except (duckdb.IOException, duckdb.SerializationException) as error:
-            raise EnvironmentFailed(
-                f"A segment of the lake cannot be read: {error}. `heeler store upkeep` names what is damaged."
-            ) from error
-        except (duckdb.InterruptException, RuntimeError) as error:
-            if not late.is_set():
-                raise KeyboardInterrupt from error
-            raise HeelerError(f"The query did not end within {timeout_s:g} s and was stopped.") from error
+        except (duckdb.Error, RuntimeError) as error:
+            if statement.failure is not None:
+                raise statement.failure from None  # what stopped the records that were streamed
+            if late.is_set():
+                raise HeelerError(f"The query did not end within {timeout_s:g} s and was stopped.") from error
+            raise _failure(error) from error
         finally:
             timer.cancel()
+
+
+def _failure(error: Exception) -> BaseException:
+    """Return what an error of DuckDB means to people."""
+    import duckdb  # noqa: PLC0415 - as above
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return EnvironmentFailed(
+            f"The query needs more memory or temporary disk than there is: {error}. Ask for fewer groups or rows."
+        )
+    if isinstance(error, duckdb.IOException | duckdb.SerializationException):
+        return EnvironmentFailed(
+            f"A segment of the lake cannot be read: {error}. `heeler store upkeep` names what is damaged."
+        )
+    # The driver says in this way that it was interrupted from outside.
+    return KeyboardInterrupt() if isinstance(error, duckdb.InterruptException | RuntimeError) else error
+
+
+def few_of(query: Query) -> int | None:
+    """Return how many records a query that sorts them can have at most, None where they may be many."""
+    limits = [stage.rows for stage in query.stages if isinstance(stage, Limit)]
+    return min(limits) if limits and min(limits) <= FEW else None
 
 
 def sorted_records(
@@ -110,7 +132,20 @@ def sorted_records(
     asked = Query(query.where, (*query.stages, Limit(limit))) if limit else query
     with summary(search, asked, timeout_s=timeout_s) as answer:
         while rows := list(islice(answer.rows, ROWS_AT_ONCE)):
-            yield pl.DataFrame(rows, schema={name: polars_type(name) for name in SAYS}, orient="row")
+            found = pl.DataFrame(rows, schema={name: polars_type(name) for name in answer.columns}, orient="row")
+            yield found if LINE in answer.columns else _with_lines(search, found)
+
+
+def _with_lines(search: Search, keys: pl.DataFrame) -> pl.DataFrame:
+    """Look up the records of these keys, and keep their order."""
+    found = [
+        search.records_of(str(group), str(stream), some["seq"])
+        for (group, stream), some in keys.partition_by("log_group", "log_stream", as_dict=True).items()
+    ]
+    records = pl.concat(found, how="diagonal")
+    return keys.join(
+        records.drop("time"), on=["log_group", "log_stream", "seq"], how="left", maintain_order="left"
+    ).select(SAYS)
 
 
 def _connected(spill: Path) -> "duckdb.DuckDBPyConnection":
@@ -142,7 +177,11 @@ class _Statement:
         self._search = search
         self._query = query
         self._summary = query.summary
+        # The lines of a few records are looked up when it is known which they are.
+        self._says = SAYS if query.summary is None and few_of(query) is None else KEYS
         self._fields = self._wanted()
+        self.failure: BaseException | None = None
+        """What ended the stream of records early; DuckDB makes an error of its own of it."""
         tables = [table for table in RECORD_TABLES if self._has_records(table)]
         self._tables = tables or ["access"]
 
@@ -172,7 +211,7 @@ class _Statement:
     def _summed(self, records: exp.Subquery) -> tuple[exp.Select, list[str]]:
         asked = self._summary
         if asked is None:
-            return exp.select(*(column_of(name) for name in SAYS)).from_(records), [*self._fields, *SAYS]
+            return exp.select(*map(column_of, self._says)).from_(records), [*self._fields, *self._says]
         keys: list[tuple[str, exp.Expr]] = []
         if isinstance(asked, Grouping) and asked.every is not None:
             keys.append(("time", interval(whole_seconds(asked.every, "The interval"))))
@@ -212,7 +251,7 @@ class _Statement:
         return query
 
     def _ties(self) -> list[exp.Expr]:
-        return [column_of(name) for name in ("time", "log_group", "log_stream", "seq")] if self._summary is None else []
+        return [column_of(name) for name in KEYS] if self._summary is None else []
 
     def _check_column(self, name: str, columns: list[str]) -> None:
         if self._summary is not None and name not in columns:
@@ -222,7 +261,7 @@ class _Statement:
     def _of_table(self, table: str, connection: "duckdb.DuckDBPyConnection") -> exp.Select:
         pieces = [piece for piece in self._search.pieces if piece.table == table]
         tests = self._search.matcher.tests(table)
-        direct = _of_columns(tests) and not self._is_derived() and self._summary is not None
+        direct = _of_columns(tests) and not self._is_derived() and self._says is not SAYS
         files = [piece for piece in pieces if piece.path is not None] if direct else []
         streamed = [piece for piece in pieces if piece not in files]
         selects = []
@@ -244,7 +283,7 @@ class _Statement:
 
     def _names(self) -> list[str]:
         names = [inner(name) for name in self._fields]
-        return list(dict.fromkeys([*names, *(SAYS if self._summary is None else ("time",))]))
+        return list(dict.fromkeys([*names, *(self._says if self._summary is None else ("time",))]))
 
     def _is_derived(self) -> bool:
         return any(name in DERIVED or field_named(name).kind in (Kind.ATTRIBUTE, Kind.FORMAT) for name in self._fields)
@@ -275,23 +314,28 @@ class _Statement:
         )
 
         def batches() -> Generator[Any, None, None]:
-            for piece in pieces:
-                self._search.going_on()
-                for frame in self._search.matcher.frames(piece, self._columns_of(table)):
-                    made = self._made(frame, table)
-                    yield from made.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema).to_batches()
+            try:
+                for piece in pieces:
+                    self._search.going_on()
+                    for frame in self._search.matcher.frames(piece, self._columns_of(table)):
+                        for part in frame.iter_slices(ROWS_WRITTEN_AT_ONCE):
+                            made = self._made(part)
+                            yield from made.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema).to_batches()
+            except BaseException as error:
+                self.failure = error
+                raise
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
     def _columns_of(self, table: str) -> list[str]:
-        if self._summary is None:
+        if self._summary is None and self._says is SAYS:
             return list(RECORD_TABLES[table])
-        wanted = {"time"}
+        wanted = {"time", *(KEYS if self._summary is None else ())}
         for name in self._fields:
             wanted |= {"section": {"method", "path"}, "class": {"status"}}.get(name, {field_named(name).column})
         return [name for name in RECORD_TABLES[table] if name in wanted]
 
-    def _made(self, frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    def _made(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a frame with the columns that the statement reads."""
         made: dict[str, pl.Series | pl.Expr] = {name: pl.lit(None, polars_type(name)) for name in self._names()}
         for name in self._fields:
@@ -299,9 +343,9 @@ class _Statement:
             if found is not None:
                 made[inner(name)] = found
         if self._summary is None:
-            made |= {name: frame[name] for name in SAYS if name in frame.columns}
-            made[_TABLE] = pl.lit(table)
-            made[LINE] = pl.Series(LINE, lines_of(frame, self._search.formats), pl.Binary)
+            made |= {name: frame[name] for name in self._says if name in frame.columns}
+            if self._says is SAYS:
+                made[LINE] = pl.Series(LINE, lines_of(frame, self._search.formats), pl.Binary)
         else:
             made["time"] = frame["time"]
         return (
