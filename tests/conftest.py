@@ -23,6 +23,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not SHARED_SAMPLES.is_dir():
         terminalreporter.write_line("NOTE: ../shared/data is not there, so formats met only tests/data.", yellow=True)
     if not (shutil.which("logrotate") or Path("/usr/sbin/logrotate").exists()):
-        terminalreporter.write_line(
-            "NOTE: there is no logrotate, so logs were rotated by the tests alone.", yellow=True
-        )
+        terminalreporter.write_line("NOTE: there is no logrotate, so no log met it.", yellow=True)

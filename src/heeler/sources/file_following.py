@@ -122,8 +122,12 @@ class Follower:
             if self._signature is not None:
                 self._lineage.look_before(is_here=True)
             self._signature, self._since, self._fresh = signature, now, True
-        elif self._checked < self._since + SETTLE_SECONDS:
+        elif self._checked < self._since + SETTLE_SECONDS and not self._is_old(signature):
             self._fresh = True
+
+    def _is_old(self, signature: Signature) -> bool:
+        """Tell whether a file was last changed long before now, so that another change would show."""
+        return self._reading.clock.now_us() * 1000 - max(signature[3:]) > SETTLE_SECONDS * 1e9
 
     def _gone(self, message: str) -> None:
         self._signature = None

@@ -12,6 +12,8 @@ from heeler.sources.file_position import MARK_BYTES, Place, digest
 _LONGEST_TORN_BLOCK = 64 << 10
 """So many NULs before and behind a hole belong to it: it is of whole blocks, and the writer began within one."""
 
+_LEAST_READ_BYTES = 64 << 10
+
 
 class Moved(OSError):
     """Another file stands at the path of one that was closed for a while."""
@@ -177,6 +179,8 @@ class OpenFile:
         cuts are depends on the bytes alone, never on when they were read.
         """
         most = longest + 1 if self._in_long_line else most
+        # Room for what is there, as room costs time; not for less, as a network file system may show an old size.
+        most = min(most, max(_LEAST_READ_BYTES, self.size - self.offset))
         block = self.read_at(self.offset, most)
         length = whole_lines(block, longest)
         if not length and len(block) == most <= longest:

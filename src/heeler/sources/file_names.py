@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from heeler.sources.rotated_files import PACKED_NAME, rotated_from
+from heeler.sources.rotated_files import is_packed, rotated_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _files_in(folder: str, pattern: str) -> list[str]:
                 for entry in entries
                 if fnmatchcase(entry.name, pattern)
                 and (pattern.startswith(".") or not entry.name.startswith("."))
-                and not PACKED_NAME.fullmatch(entry.name)
+                and not is_packed(entry.name)
                 and not entry.is_dir()
             }
     except OSError:

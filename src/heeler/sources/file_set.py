@@ -48,6 +48,7 @@ class FileSet:
         self._targets: dict[str, Follower] = {}
         self._queue: deque[Follower] = deque()
         self._turn: deque[Follower] = deque()
+        self._timed: set[Follower] = set()
         self._changed: set[str] = set()
         self._anything = True
         self._appeared = False
@@ -72,7 +73,9 @@ class FileSet:
         while self._queue:
             follower = self._queue.popleft()
             follower.is_queued = False
-            if chunk := follower.next():
+            chunk = follower.next()
+            (self._timed.add if follower.waits_for_time else self._timed.discard)(follower)
+            if chunk:
                 self._queued(follower)  # behind the others: a file that floods delays nobody by more than its turn
                 return chunk
         return None
@@ -96,7 +99,7 @@ class FileSet:
             self._look_at_changed()
             if now - self._looked >= LOOK_SECONDS:
                 self._looked = now
-                self._look_at([one for one in self._followers.values() if one.waits_for_time])
+                self._look_at(list(self._timed))
                 self._look_at([self._take_turn() for _ in range(min(LOOKS, len(self._turn)))])
         self._anything = False
 
@@ -163,6 +166,7 @@ class FileSet:
                 follower = self._followers.pop(path)
                 follower.close()
                 self._turn.remove(follower)
+                self._timed.discard(follower)
 
     def _watch(self, directories: Iterable[str]) -> None:
         """Watch these directories and those where symbolic links lead: what changes there is told under that name."""

@@ -10,7 +10,7 @@ from heeler.sources.file_identity import Identity
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import Place
 from heeler.sources.packed_file import PackedFile
-from heeler.sources.rotated_files import PACKED_NAME, Listings, Rotated
+from heeler.sources.rotated_files import Listings, Rotated, is_packed
 
 AnyFile = OpenFile | PackedFile
 
@@ -92,7 +92,7 @@ class Rotations:
         for listing in self._listings.values():
             for path in listing.of(place.identity):
                 try:
-                    if not PACKED_NAME.fullmatch(path.name) and path.lstat().st_size > place.offset:
+                    if not is_packed(path.name) and path.lstat().st_size > place.offset:
                         return True
                 except OSError:
                     continue  # gone in this moment
@@ -242,8 +242,7 @@ class Rotations:
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:
-            is_packed = PACKED_NAME.fullmatch(path.name)
-            file = PackedFile(path) if is_packed else OpenFile(path, self._descriptors)
+            file = PackedFile(path) if is_packed(path.name) else OpenFile(path, self._descriptors)
         except OSError as error:
             self._is_stale |= isinstance(error, FileNotFoundError)
             return None

@@ -16,8 +16,12 @@ _BEHIND = re.compile(rf"[._-](?P<token>{_NUMBER}|{_DATE}|old|bak)(?P<rest>{_PACK
 # Not "-1": web.log, web-1.log and web-2.log are three logs.
 _WITHIN = re.compile(rf"(?:\.(?P<number>{_NUMBER})|[._-](?P<date>{_DATE}))(?P<rest>\.[^./]+{_PACKED})\Z")
 """What stands before the ending: ``app.1.log``, ``app-20261125.log.gz``."""
-PACKED_NAME = re.compile(r".+\.(?:gz|zst|zstd|bz2|xz|lz4|Z|zip)", re.DOTALL)
-"""Names of files that are compressed: they are rotated ones, and never followed by themselves."""
+_PACKED_ENDINGS = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".lz4", ".Z", ".zip")
+
+
+def is_packed(name: str) -> bool:
+    """Tell whether a name is that of a compressed file: a rotated one, and never followed by itself."""
+    return name.endswith(_PACKED_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Rotated:
     @property
     def is_packed(self) -> bool:
         """Whether its name says that it is compressed."""
-        return PACKED_NAME.fullmatch(self.path.name) is not None
+        return is_packed(self.path.name)
 
 
 class Listing:
@@ -66,7 +70,7 @@ class Listing:
         for other in self._sorted[bisect_left(self._sorted, begin) :]:
             if not other.startswith(begin):
                 break
-            if (token := _token(other, name)) and not (_is_packed(other) and _unpacked(other) in self._names):
+            if (token := _token(other, name)) and not (is_packed(other) and _unpacked(other) in self._names):
                 path = self.directory / other
                 found.append(Rotated(path, self._names[other], _age(token, path)))
         return sorted(found, key=lambda one: one.age, reverse=True)
@@ -116,10 +120,6 @@ def _age(token: str, path: Path) -> tuple[int, float, str]:
         return (0, -path.lstat().st_mtime, "")
     except OSError:
         return (0, 0.0, "")
-
-
-def _is_packed(name: str) -> bool:
-    return PACKED_NAME.fullmatch(name) is not None
 
 
 def _unpacked(name: str) -> str:
