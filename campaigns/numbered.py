@@ -83,6 +83,7 @@ def columns(number: int) -> dict[str, Any]:
     row |= {"client": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", "ident": "-"}
     row |= {"remote_user": "frank" if number % 3 == 0 else "-", "status": STATUSES[number % 4], "bytes": number}
     row |= {"referer": "-", "agent": f"agent/{number % 5}", "path": "-"}
+    row["severity"] = 9 if row["status"] < 400 else 17 if row["status"] < 500 else 18  # as heeler.formats.severity says
     if number % 11 == 0:  # no request line came, as when a scanner connects
         return row
     return row | {"method": "GET", "path": f"/s{number % 7}/{number}?q", "protocol": "HTTP/1.1"}
