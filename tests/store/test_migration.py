@@ -43,6 +43,13 @@ def version(folder: Path) -> int:
         return int(catalog.execute("pragma user_version").fetchone()[0])
 
 
+def columns(folder: Path) -> dict[str, set[tuple[str, str]]]:
+    """Return names and types of the columns of every table of a catalog."""
+    with closing(sqlite3.connect(folder / FILE)) as catalog:
+        tables = [name for (name,) in catalog.execute("select name from sqlite_schema where type = 'table'")]
+        return {table: {row[1:3] for row in catalog.execute(f"pragma table_info({table})")} for table in tables}
+
+
 def test_there_is_a_lake_of_each_older_version() -> None:
     assert [path.name for path in OLDER] == [f"schema-{number}.tar.xz" for number in MIGRATIONS]
     assert set(MIGRATIONS) == set(range(1, VERSION))
@@ -61,6 +68,8 @@ def test_an_older_lake_is_brought_up_to_date_by_whoever_writes_to_it(packed: Pat
         lake.commit(Tick((batch,)))
 
     assert version(folder) == VERSION
+    Lake(tmp_path / "new").close()
+    assert columns(folder) == columns(tmp_path / "new")
     assert_whole(folder)
     with closing(LakeReader(folder)) as reader:
         assert {one.stream: one.source for one in reader.streams()}["new"] == "test"

@@ -10,14 +10,11 @@ from heeler.query.language import parse
 from heeler.store.catalog import open_for_reading, open_for_writing, transaction
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_SINCE_VERSION = 2
 
 
 def saved_searches(folder: Path) -> dict[str, str]:
     """Return the texts of all saved searches by name."""
     with closing(open_for_reading(folder)) as catalog:
-        if catalog.execute("pragma user_version").fetchone()[0] < _SINCE_VERSION:
-            return {}  # an older Heeler wrote it, and nobody has since
         return dict(catalog.execute("select name, query from saved_search order by name").fetchall())
 
 
