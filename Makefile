@@ -20,8 +20,10 @@ lint: $(VENV)/tested
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/watch.py
-	$(BIN)/python bench/formats.py
 	$(BIN)/python bench/lake.py
+	$(BIN)/python bench/formats.py
+	$(BIN)/python bench/search.py
+	$(BIN)/python bench/following.py
 
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py
