@@ -11,7 +11,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/tested
 	$(MAKE) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
@@ -20,6 +20,8 @@ lint: $(VENV)/tested
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/watch.py
+	$(BIN)/python bench/formats.py
+	$(BIN)/python bench/lake.py
 
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py

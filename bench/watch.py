@@ -10,26 +10,17 @@ file of twice the length, as its memory must not grow with the log. Nothing here
 import argparse
 import importlib.metadata
 import json
-import multiprocessing
-import os
-import platform
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-OUT = Path(__file__).parent / "out"
-SEED = 1
-RATE = 100.0
-START_US = 1_767_225_600_000_000  # 2026-01-01, so that the file is the same whenever it is made
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+from measured import Run, access_log, machine, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +36,6 @@ class Tool:
     command: list[str]
     count: Callable[[bytes], int]
     checked: list[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one process took."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,34 +75,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--heeler", default=f"{shlex.quote(sys.executable)} -m heeler", help="the command to measure")
     return parser.parse_args()
-
-
-def access_log(lines: int) -> Path:
-    """Make the file of so many lines, or find the one that an earlier run made, and bring it into the page cache."""
-    OUT.mkdir(exist_ok=True)
-    path = OUT / f"access-{lines}-seed-{SEED}.log"
-    if not path.exists():
-        print(f"writing {path.name}", file=sys.stderr)
-        # In a process of its own: no child's peak is seen below what its parent holds when it is started, here 23 MB.
-        writer = multiprocessing.get_context("spawn").Process(target=_write, args=(path, lines))
-        writer.start()
-        writer.join()
-        if writer.exitcode:
-            raise SystemExit(f"{path} could not be written; the reason stands above.")
-    with path.open("rb") as file:
-        while file.read(1 << 20):
-            pass
-    return path
-
-
-def _write(path: Path, lines: int) -> None:
-    from heeler.generate import Traffic, batches  # noqa: PLC0415 - numpy and Polars stay out of the measuring process
-
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        for batch in batches(Traffic(seed=SEED, rate=RATE), START_US, lines):
-            file.write(batch)
-    unfinished.replace(path)
 
 
 def _heeler(command: list[str]) -> Tool:
@@ -164,7 +118,7 @@ def measure(tools: list[Tool], path: Path, lines: int, runs: int) -> list[Result
     for number in range(runs):
         for tool in tools:
             print(f"{tool.name}, {lines:,} lines, run {number + 1} of {runs}", file=sys.stderr)
-            taken[tool.name].append(_run(tool.command, path, subprocess.DEVNULL))
+            taken[tool.name].append(run(tool.command, path, subprocess.DEVNULL))
     results = []
     for tool in tools:
         seconds = median(run.seconds for run in taken[tool.name])
@@ -178,43 +132,9 @@ def measure(tools: list[Tool], path: Path, lines: int, runs: int) -> list[Result
 
 def _count(tool: Tool, path: Path) -> int:
     with tempfile.TemporaryFile() as output:
-        _run(tool.checked or tool.command, path, output.fileno())
+        run(tool.checked or tool.command, path, output.fileno())
         output.seek(0)
         return tool.count(output.read())
-
-
-def _run(command: list[str], path: Path, stdout: int) -> Run:
-    command = [str(path) if word == "FILE" else word for word in command]
-    # A fresh home: no settings of the user, and nothing remembered from the run before.
-    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile() as stderr:
-        started = time.monotonic()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**os.environ, "HOME": home}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            stderr.seek(0)
-            reason = stderr.read().decode(errors="replace").strip()
-            raise SystemExit(f"{shlex.join(command)} ended with {process.returncode}:\n{reason}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * MAXRSS_UNIT / 1e6)
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what this was measured."""
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "heeler": importlib.metadata.version("heeler"),
-        "commit": _git("describe", "--always", "--dirty"),
-    }
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    return done.stdout.strip() or "unknown"
 
 
 def report(results: list[Result], path: Path, runs: int) -> None:

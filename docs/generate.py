@@ -15,9 +15,11 @@ from typer.core import TyperGroup
 
 from heeler.cli import application
 from heeler.formats.choose import FORMATS
+from heeler.formats.definitions import catalog_entries
 from heeler.formats.fields import FIELDS
 from heeler.formats.lines import split
 from heeler.formats.logformat import _APACHE_FIELDS, _NGINX_FIELDS
+from heeler.formats.stamps import FAMILIES, layout_of
 
 DOCS: Final = Path(__file__).parent
 
@@ -50,7 +52,9 @@ SAMPLES: Final[Mapping[str, str]] = {
     "nginx_main": f'{_FROM} {_QUOTED} "203.0.113.9"',
     "plain": "Nov 22 10:15:40 web1 kernel: anything at all",
 }
-"""A line of each format."""
+"""A line of each format that is not in the catalog, which has its own."""
+
+_LONGEST_SHOWN: Final = 100
 
 MEANS: Final[Mapping[str, str]] = {
     "client": "the address that asked, or its name",
@@ -102,14 +106,32 @@ def _row(parameter: Mapping[str, object]) -> str:
 
 
 def formats_table() -> str:
-    """Return the formats that come with Heeler, each with a line that it reads."""
+    """Return the templates that come with Heeler, each with a line that it reads."""
     rows = []
-    for name, known in FORMATS.items():
-        line = SAMPLES[name]
+    for name, line in SAMPLES.items():
+        known = FORMATS[name]
         if not known.parse(split(line.encode()), ())["parsed"].all():
             raise ValueError(f"{line!r} is no line of {name}.")
         rows.append(f"**`{name}`**\n\n```text\n{known.text}\n{line}\n```")
     return "\n\n".join(rows)
+
+
+def catalog_table() -> str:
+    """Return the formats of the catalog, each with a line that it reads."""
+    rows = ["| format | is | table | a line |", "|---|---|---|---|"]
+    for name, entry in catalog_entries().items():
+        line = entry["samples"][0]["line"]
+        shown = line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"
+        shown = shown.replace("|", "\\|").replace("`", "'")
+        rows.append(f"| `{name}` | {entry['title']} | `{FORMATS[name].table}` | `{shown}` |")
+    return "\n".join(rows)
+
+
+def kinds_table() -> str:
+    """Return the families of stamps, each with the layout that times are written in where no line tells another."""
+    rows = ["| kind | for example |", "|---|---|"]
+    rows += [f"| `{name}` | `{layout_of(name)}` |".replace("\t", "⇥") for name in FAMILIES]
+    return "\n".join(rows)
 
 
 def fields_table() -> str:
@@ -133,7 +155,14 @@ def apache_table() -> str:
     return "| Apache | template |\n|---|---|\n" + "\n".join(rows)
 
 
-TABLES: Final = {"formats": formats_table, "fields": fields_table, "nginx": nginx_table, "apache": apache_table}
+TABLES: Final = {
+    "formats": formats_table,
+    "catalog": catalog_table,
+    "kinds": kinds_table,
+    "fields": fields_table,
+    "nginx": nginx_table,
+    "apache": apache_table,
+}
 
 
 def formats_page(page: str) -> str:

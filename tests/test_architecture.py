@@ -22,7 +22,7 @@ FLOORS = (
     ("sources",),
     ("query",),
     ("formats",),
-    ("generate", "model", "config", "clock", "errors", "units"),
+    ("generate", "model", "config", "clock", "errors", "runs", "units"),
 )
 """The rooms from the top floor to the ground. A room may import itself and what is below it."""
 

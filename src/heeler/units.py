@@ -8,6 +8,8 @@ from heeler.errors import UsageError
 SECONDS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600), "d": Fraction(86_400)}
 """The units of a duration, in seconds."""
 
+SECOND_US = 1_000_000
+
 LONGEST_S = 10 * 366 * 86_400
 """No window and no interval is longer than this: ten years, far from where seconds would overflow."""
 

@@ -81,8 +81,8 @@ def test_the_version_is_told() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["wach"], "heeler: No such command 'wach'. Did you mean 'watch'?"),
-        (["help", "wach"], "heeler: No such command 'wach'. Did you mean 'watch'?"),
+        (["wach"], "heeler: No such command 'wach'. Did you mean 'watch'"),
+        (["help", "wach"], "heeler: No such command 'wach'. Did you mean 'watch'"),
         (["watch", "--thresold", "1"], "heeler: No such option: --thresold"),
         (["generate", "--lines", "many"], "heeler: Invalid value for '--lines'"),
         (["generate", "--lines", "-1"], "heeler: Invalid value for '--lines'"),

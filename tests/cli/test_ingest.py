@@ -63,6 +63,7 @@ def test_files_are_taken_in_and_counted(tmp_path: Path, lake: str) -> None:
         {
             "group": "web",
             "stream": str(path),
+            "source": "file",
             "first": "2026-11-22T10:00:00+00:00",
             "last": "2026-11-22T10:00:59+00:00",
             "lines": lines,
@@ -198,7 +199,7 @@ def test_streams_is_a_table(tmp_path: Path, lake: str) -> None:
     code, out, err = heeler("streams", "--store", lake)
 
     assert out.decode().splitlines() == [
-        "group    stream      first                      last                       lines  bytes",
-        "default  web\\x1b[2J  2026-11-22 10:00:00+00:00  2026-11-22 10:00:59+00:00    100  7,990",
+        "group    stream      source  first                      last                       lines  bytes",
+        "default  web\\x1b[2J  file    2026-11-22 10:00:00+00:00  2026-11-22 10:00:59+00:00    100  7,990",
     ]
     assert (code, err) == (0, "")

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from heeler.cli import application
 from heeler.formats.choose import FORMATS
+from heeler.formats.definitions import catalog_entries
 from heeler.formats.fields import FIELDS
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +77,7 @@ def test_every_field_has_its_words_and_no_words_are_left_over() -> None:
     made = generator()
 
     assert made.MEANS.keys() == FIELDS.keys()
-    assert made.SAMPLES.keys() == FORMATS.keys()
+    assert made.SAMPLES.keys() | catalog_entries().keys() == FORMATS.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if CONSOLE.search(page(name))])

@@ -36,7 +36,7 @@ def test_every_built_in_format_has_a_line_here() -> None:
 def test_a_file_is_recognised_by_its_lines(name: str, times: int) -> None:
     first, *others = guesses(split(LINES[name] * times))
     assert (first.format.name, first.rate) == (name, 1.0)
-    assert all(guess.rate <= 0.5 for guess in others)
+    assert all(guess.rate * FORMATS.weight(guess.format.name) <= 0.9 for guess in others)
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -147,7 +147,10 @@ def test_a_sample_is_recognised_and_parses(sample: str) -> None:
 @pytest.mark.parametrize("sample", ["syslog-logs", "sshd-logs", "sshd-success-logs"])
 def test_a_sample_that_is_no_access_log_is_not_taken_for_one(sample: str) -> None:
     file = SAMPLES / "crowdsec" / sample / f"{sample}.log"
-    assert guesses(split(file.read_bytes() if file.is_file() else b"")) == []
+    if not file.is_file():
+        pytest.skip("this sample is not in tests/data")
+    first, *_ = guesses(split(file.read_bytes()))
+    assert (first.format.name, first.format.table) == ("syslog", "log")
 
 
 EXPECTED = re.compile(r'results\["s01-parse"\]\["([^"]+)"\]\[(\d+)\]\.Evt\.Parsed\["(\w+)"\] == (".*")')

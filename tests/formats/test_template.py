@@ -421,6 +421,20 @@ def test_a_duration_is_stored_in_microseconds_and_written_back(field: str, text:
 @pytest.mark.parametrize(
     ("field", "text"),
     [
+        *(("bytes", b"007"), ("bytes", b"00"), ("duration", b"00.042"), ("duration_s", b"03")),
+        *(("duration_ms", b"042"), ("duration_us", b"00042"), ("time", b"[09/May/2018:16:00:60 +0000]")),
+        *(("time", b"[09/May/2018:16:00:39 -0000]"), ("time_iso", b"2018-05-09T16:00:39-00:00")),
+    ],
+)
+def test_what_is_read_but_would_be_written_otherwise_is_kept_as_it_came(field: str, text: bytes) -> None:
+    inner = f"{{{field}}}" if field != "time" else "[{time}]"
+    row = one(Template("custom", f"{{client}} {inner}"), b"::1 " + text + b"\n")
+    assert (row["parsed"], row["raw"]) == (True, b"::1 " + text)
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
         ("duration", b"9999999999.000"),
         ("duration", b"9999999999999999.999"),
         ("duration", b"1.5"),

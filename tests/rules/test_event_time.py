@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heeler.rules.event_time import FURTHEST_AHEAD_US, SECOND_US, EventClock
+from heeler.rules.event_time import FURTHEST_AHEAD_US, EventClock
+from heeler.units import SECOND_US
 
 DAY = 86_400 * SECOND_US
 YEAR_1, YEAR_9999 = -62_135_596_800 * SECOND_US, 253_402_300_799 * SECOND_US

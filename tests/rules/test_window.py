@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heeler.rules.window import HitWindow, Integers
+from heeler.rules.window import HitWindow
+from heeler.runs import Integers
 
 Hit = tuple[int, int]
 """The second a line is stamped with, and the second where the event clock stands when it is read."""

@@ -9,6 +9,7 @@ import pytest
 from heeler.errors import EnvironmentFailed, UsageError
 from heeler.store.catalog import open_for_reading, open_for_writing, transaction
 from heeler.store.lake import Lake
+from heeler.store.saved import saved_searches
 from heeler.store.schema import VERSION
 
 Opener = Callable[[Path], sqlite3.Connection]
@@ -88,3 +89,25 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         catalog.execute("insert into setting values ('a', '1')")
     catalog.close()
+
+
+def test_a_catalog_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    open_for_writing(tmp_path).close()
+    catalog = sqlite3.connect(tmp_path / "catalog.sqlite")
+    catalog.execute("drop table saved_search")
+    catalog.execute("insert into setting values ('tick', '7')")
+    catalog.execute("pragma user_version = 1")
+    catalog.commit()
+    catalog.close()
+
+    assert saved_searches(tmp_path) == {}
+    open_for_writing(tmp_path).close()
+
+    (tmp_path / "new").mkdir()
+    migrated, made = open_for_reading(tmp_path), open_for_writing(tmp_path / "new")
+    tables = "select name, sql from sqlite_schema where name not like 'sqlite_%' order by name"
+    assert migrated.execute(tables).fetchall() == made.execute(tables).fetchall()
+    assert migrated.execute("pragma user_version").fetchone() == (VERSION,)
+    assert migrated.execute("select value from setting").fetchone() == ("7",)
+    migrated.close()
+    made.close()

@@ -45,7 +45,7 @@ def test_an_event_stands_between_the_lines_and_the_export_stays_exact(
     rows = rows_of(lake.folder)
     assert rows["seq"].to_list() == [1, 2, 3, 4]
     assert rows["message"].to_list() == [None, GAP.message, HOLE.message, None]
-    assert rows["severity"].to_list() == [None, WARNING, WARNING, None]
+    assert rows["severity"].to_list() == [9, WARNING, WARNING, 9]
     told = [json.loads(text) for text in rows["attributes"].drop_nulls()]
     assert told == [{"event": "truncated", "lost_bytes": None}, {"event": "hole", "lost_bytes": 4096}]
     assert export(lake.folder) == LINE % 1 + LINE % 2

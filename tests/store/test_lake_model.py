@@ -20,7 +20,7 @@ from heeler.formats.choose import PLAIN
 from heeler.formats.lines import split
 from heeler.formats.template import Template
 from heeler.model import SourceEvent
-from heeler.query.tree import Equals, Query
+from heeler.query.tree import Equal, Query, all_of
 from heeler.store import Batch, Tick, plan
 from heeler.store.lake import Lake
 from heeler.store.reading import LakeReader
@@ -266,7 +266,7 @@ def check(folder: Path, lake: Lake, model: Model) -> None:
             group, name = names(stream)
             rows = sorted(model.rows[stream], key=lambda row: row.seq)
             assert len({row.seq for row in rows}) == len(rows)
-            query = Query((Equals("group", group), Equals("stream", name)))
+            query = Query(all_of([Equal("group", group), Equal("stream", name)]))
             assert b"".join(reader.export(query)) == b"".join(row.line for row in rows)
             stored = records(reader, group, name)
             wanted = [(row.seq, row.head, row.time_us, row.time_from, row.received_us) for row in rows]

@@ -10,7 +10,7 @@ import pytest
 from heeler.formats.access import ACCESS_FORMATS
 from heeler.store import Batch, Tick
 from heeler.store.lake import Lake
-from heeler.store.plan import FEWEST_SEGMENT_ROWS, Plan
+from heeler.store.plan import FEWEST_SEGMENT_ROWS, MOST_BLOB_BYTES, Plan
 
 Batches = Callable[..., Batch]
 REQUEST = b'::1 - - [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326\n'
@@ -28,6 +28,16 @@ def test_few_rows_go_into_the_catalog_and_many_become_a_segment(
 ) -> None:
     (part,) = planned(lake, batch(b"a\n" * rows)).parts
     assert part.place == place
+    lake.close()
+
+
+@pytest.mark.parametrize(("extra", "place"), [(0, "recent"), (1, "segment")])
+def test_few_rows_of_many_bytes_do_not_go_through_the_catalog(
+    lake: Lake, batch: Batches, extra: int, place: str
+) -> None:
+    half = b"a" * (MOST_BLOB_BYTES // 2 - 1) + b"\n"
+    (part,) = planned(lake, batch(half), batch(b"a" * extra + half)).parts
+    assert (part.place, part.rows.height) == (place, 2)
     lake.close()
 
 

@@ -16,6 +16,7 @@ from heeler.formats.access import ACCESS_FORMATS
 from heeler.formats.choose import PLAIN
 from heeler.formats.lines import split
 from heeler.query.language import parse
+from heeler.query.tree import Equal, leaves
 from heeler.store import Batch, Tick
 from heeler.store.deleting import Deletion
 from heeler.store.lake import Lake
@@ -66,7 +67,7 @@ def oracle(requests: list[Request], question: StatsQuestion) -> dict[tuple[Any, 
     for second, group, path, status, size in requests:
         time_us = START_US + second * 1_000_000
         asked = {"group": group, "path": path, "status": str(status)}
-        if any(asked[one.field] != one.value for one in question.query.conditions):
+        if any(asked[one.field] != one.value for one in leaves(question.query.where) if isinstance(one, Equal)):
             continue
         if question.since_us is not None and time_us < question.since_us:
             continue

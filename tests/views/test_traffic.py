@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from heeler.formats.access import ACCESS_FORMATS
 from heeler.formats.lines import split
-from heeler.rules.event_time import SECOND_US, EventClock
+from heeler.rules.event_time import EventClock
+from heeler.units import SECOND_US
 from heeler.views.snapshot import Block
 from heeler.views.traffic import COLUMNS, TOP, Traffic
 

@@ -18,6 +18,8 @@ COMMANDS = {
     "generate": "generate:generate",
     "ingest": "ingest:ingest",
     "export": "export:export",
+    "search": "search:search",
+    "tail": "tail:tail",
     "streams": "streams:streams",
     "formats": "formats:formats",
     "stats": "stats:stats_command",

@@ -2,14 +2,16 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from heeler.errors import Exit, NothingFound, UsageError
-from heeler.formats.choose import FORMATS, guesses, is_binary
-from heeler.formats.lines import split
+from heeler.cli.config_option import ConfigOption, configured_formats
+from heeler.errors import Exit, NothingFound
+from heeler.formats import Format, members_of
+from heeler.formats.choose import FEWEST_PARSED, Formats, guesses, is_binary
+from heeler.formats.lines import Lines, split
+from heeler.sources.beginning import beginning
 from heeler.views.escape import printable
 
 _SAMPLE_BYTES = 4 << 20
@@ -17,31 +19,50 @@ _SHOWN = 3
 
 
 def formats(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Say what this file is.", show_default=False)] = "",
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Say what this file is; it may be compressed.", show_default=False)
+    ] = "",
+    config: ConfigOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> int:
     """List the formats; with a file, the best guesses, how much of its beginning parses, and samples that do not."""
+    known = configured_formats(config)
     if not file:
-        for known in FORMATS.values():
-            row = {"format": known.name, "table": known.table, "template": known.text}
-            print(json.dumps(row) if as_json else f"{known.name:<16} {known.table:<8} {known.text}")
+        _list(known, as_json=as_json)
         return Exit.DONE
-    try:
-        with Path(file).open("rb") as opened:
-            data = opened.read(_SAMPLE_BYTES)
-    except OSError as error:
-        raise UsageError(f"{printable(file)} cannot be read: {error.strerror}.") from error
-    whole = data[: data.rfind(b"\n") + 1] or data
-    lines = split(whole)
-    found = guesses(lines)
+    data = beginning(file, _SAMPLE_BYTES)
+    lines = split(data[: data.rfind(b"\n") + 1] or data)
+    found = [guess for guess in guesses(lines, known) if guess.rate >= FEWEST_PARSED]
     if not found:
-        what = "a binary file" if is_binary(data) else "none of the access log formats"
-        raise NothingFound(f"{printable(file)} is {what}: no line of its beginning parses.")
+        what = "a binary file" if is_binary(data) else "none of the known formats"
+        raise NothingFound(f"{printable(file)} is {what}: no line of its beginning parses, or only a few.")
     for guess in found[:_SHOWN]:
-        found_row = {"format": guess.format.name, "rate": round(guess.rate, 4), "lines": len(lines)}
-        text = f"{guess.format.name:<16} {guess.rate * 100:6.2f} % of the first {len(lines):,} lines"
-        print(json.dumps(found_row) if as_json else text)
-    parsed = found[0].format.parse(lines, ())
-    for raw in parsed.filter(~parsed["parsed"])["raw"].head(_SHOWN):
-        sys.stderr.write(f"does not parse as {found[0].format.name}: {printable(raw)}\n")
+        inner = [member.name.partition("/")[2] for member in members_of(guess.format)[1:]]
+        if as_json:
+            row = {
+                "format": guess.format.name,
+                "table": guess.format.table,
+                "rate": round(guess.rate, 4),
+                "inner": inner,
+            }
+            print(json.dumps(row | {"lines": len(lines)}))
+        else:
+            carries = f", carrying {' and '.join(inner)}" if inner else ""
+            print(f"{guess.format.name:<20} {guess.rate * 100:6.2f} % of the first {len(lines):,} lines{carries}")
+    _show_unparsed(found[0].format, lines)
     return Exit.DONE
+
+
+def _list(known: Formats, *, as_json: bool) -> None:
+    for name, one in known.items():
+        title = known.title(name)
+        if as_json:
+            print(json.dumps({"format": name, "table": one.table, "title": title, "template": one.text}))
+        else:
+            print(f"{name:<20} {one.table:<8} {title or one.text}")
+
+
+def _show_unparsed(known: Format, lines: Lines) -> None:
+    parsed = known.parse(lines, ())
+    for raw in parsed.filter(~parsed["parsed"])["raw"].head(_SHOWN):
+        sys.stderr.write(f"does not parse as {known.name}: {printable(raw)}\n")

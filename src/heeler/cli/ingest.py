@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from heeler.cli.config_option import ConfigOption, configured_formats
 from heeler.cli.screens import notice
 from heeler.cli.store_option import StoreOption, writing
 from heeler.clock import SystemClock
@@ -27,6 +28,7 @@ def ingest(
         str, typer.Option("--format", help="A format by name, a template, an nginx log_format or an Apache LogFormat.")
     ] = "",
     store: StoreOption = "",
+    config: ConfigOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the counts of this run.")] = False,
 ) -> int:
     """Read whole files (also .gz, .zst, .bz2, .xz, or - for standard input) into the store.
@@ -34,7 +36,9 @@ def ingest(
     What was stored of a file before is not stored again: interrupted, or run again on a file that grew, it goes on
     where it was.
     """
-    options = IngestOptions(tuple(files), group, stream, format_named(log_format) if log_format else None)
+    known = configured_formats(config)
+    given = format_named(log_format, known) if log_format else None
+    options = IngestOptions(tuple(files), group, stream, given, known=known)
     clock = SystemClock()
     begin = clock.monotonic()
     with closing(writing(store)) as lake, _progress() as show:

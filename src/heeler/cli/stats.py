@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from heeler.cli.query_option import QueryArgument, read_query, tell_unknown
 from heeler.cli.screens import notice
 from heeler.cli.store_option import StoreOption, reading
 from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound, UsageError
-from heeler.query.language import parse
 from heeler.query.period import moment_us
 from heeler.units import whole_seconds
 from heeler.views import results
@@ -20,10 +20,7 @@ TOP = 20
 
 
 def stats_command(
-    query: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[QUERY]...", help="field:value, all of which must hold.", show_default=False),
-    ] = None,
+    query: QueryArgument = None,
     by: Annotated[
         list[str] | None,
         typer.Option(metavar="FIELD", help="Group by a field, section or class (of status); may be repeated."),
@@ -45,18 +42,23 @@ def stats_command(
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other; give one.")
+    asked = read_query(query, store)
+    if asked.stages:
+        raise UsageError("`stats` has options for what stands behind |; `search` takes it in the query.")
     every_s = whole_seconds(every, "The interval") if every else None
     now_us, step_us = SystemClock().now_us(), (every_s or BUCKET_S) * 1_000_000
     question = StatsQuestion(
-        query=parse(" ".join(query or [])),
+        query=asked,
         by=tuple(by or ()),
         every_s=every_s,
         top=top,
         since_us=moment_us(since, now_us, "The start (--since)", step_us) if since else None,
         until_us=moment_us(until, now_us, "The end (--until)", step_us) if until else None,
         percentiles_of=percentiles,
+        now_us=now_us,
     )
     with closing(reading(store)) as reader:
+        tell_unknown(reader, asked)
         answer = stats(reader, question)
     if not answer.rows.height:
         raise NothingFound("Nothing matches, so there is nothing to count.")

@@ -13,7 +13,7 @@ from heeler.errors import Exit, NothingFound
 from heeler.store.reading import StreamInfo
 from heeler.views.escape import printable
 
-_HEADINGS = ("group", "stream", "first", "last", "lines", "bytes")
+_HEADINGS = ("group", "stream", "source", "first", "last", "lines", "bytes")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -21,7 +21,7 @@ def streams(
     store: StoreOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> int:
-    """List groups and streams with the times of their first and last line, lines and bytes."""
+    """List groups and streams with their source, the times of their first and last line, lines and bytes."""
     with closing(reading(store)) as reader:
         found = reader.streams()
     if not found:
@@ -29,7 +29,8 @@ def streams(
     if as_json:
         for one in found:
             times = {"first": _time(one.first_time_us, "T"), "last": _time(one.last_time_us, "T")}
-            row = {"group": one.group, "stream": one.stream, **times, "lines": one.lines, "bytes": one.bytes}
+            named = {"group": one.group, "stream": one.stream, "source": one.source}
+            row = {**named, **times, "lines": one.lines, "bytes": one.bytes}
             print(json.dumps(row))
     elif sys.stdout.isatty():
         _print_table([_row(one) for one in found])
@@ -40,7 +41,8 @@ def streams(
 
 def _row(one: StreamInfo) -> tuple[str, ...]:
     times = (_time(one.first_time_us, " ") or "-", _time(one.last_time_us, " ") or "-")
-    return (printable(one.group), printable(one.stream), *times, f"{one.lines:,}", f"{one.bytes:,}")
+    named = (printable(one.group), printable(one.stream), printable(one.source or "-"))
+    return (*named, *times, f"{one.lines:,}", f"{one.bytes:,}")
 
 
 def _time(us: int | None, separator: str) -> str | None:
@@ -50,7 +52,7 @@ def _time(us: int | None, separator: str) -> str | None:
 def _print_plain(rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
     for row in (_HEADINGS, *rows):
-        cells = [cell.rjust(width) if at >= 4 else cell.ljust(width) for at, (cell, width) in _numbered(row, widths)]
+        cells = [cell.rjust(width) if at >= 5 else cell.ljust(width) for at, (cell, width) in _numbered(row, widths)]
         print("  ".join(cells).rstrip())
 
 
@@ -65,7 +67,7 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
 
     table = Table()
     for at, heading in enumerate(_HEADINGS):
-        table.add_column(heading, justify="right" if at >= 4 else "left")
+        table.add_column(heading, justify="right" if at >= 5 else "left")
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)

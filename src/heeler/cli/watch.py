@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from heeler.cli.config_option import ConfigOption, configured_formats
 from heeler.cli.screens import notice, print_all, printing, show
 from heeler.cli.store_option import writing
 from heeler.clock import SystemClock
 from heeler.errors import UsageError
 from heeler.formats import Format
-from heeler.formats.choose import format_named
+from heeler.formats.choose import Formats, format_named
 from heeler.ingest.watched import WatchStore
 from heeler.rules.alert import HighTraffic
 from heeler.store.lake import Lake
@@ -45,11 +46,13 @@ def watch(
         str,
         typer.Option(help="Lines that do not parse: 'all' or a 'sample' on stderr, 'none', or a file for their bytes."),
     ] = "",
+    config: ConfigOption = "",
     store: Annotated[
         str, typer.Option(metavar="URL", help="Store as well what is watched, as lake:PATH.", show_default=False)
     ] = "",
 ) -> int:
     """Watch access logs live: traffic in blocks of 10 s, and an alert when it is high. Default: /tmp/access.log."""
+    known = configured_formats(config)
     screen = not (plain or as_json_lines or replay) and sys.stdout.isatty()
     options = WatchOptions(
         paths=tuple(files or [DEFAULT_FILE]),
@@ -57,7 +60,8 @@ def watch(
         interval_s=whole_seconds(interval, "The interval"),
         replay=replay,
         from_start=from_start,
-        format=_access_format(log_format),
+        format=_timed_format(log_format, known),
+        known=known,
         screen=screen,
     )
     if replay and store:
@@ -86,12 +90,10 @@ def _watch(options: WatchOptions, invalid: str, write: Callable[[Said], str], la
     return print_all(WatchSession(options, clock, invalid=lines, say=printing(write), notice=tell, store=store))
 
 
-def _access_format(text: str) -> Format | None:
+def _timed_format(text: str, known: Formats) -> Format | None:
     if not text:
         return None
-    found = format_named(text)
-    if found.table != "access":
-        raise UsageError(f"The format {text!r} has no requests to count; `watch` needs one of access logs.")
+    found = format_named(text, known)
     if "time" not in found.columns:
         raise UsageError(f"The format {text!r} has no time; `watch` counts by the time that stands in each line.")
     return found

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heeler.formats.lines import CRLF, LF, NO_ENDING, Lines
+from heeler.formats.timestamps import Receipt
 
 
 class Format(Protocol):
@@ -24,19 +25,31 @@ class Format(Protocol):
     columns: tuple[str, ...]
     offers: frozenset[str]
 
-    def parse(self, lines: Lines, columns: Collection[str] | None = None) -> pl.DataFrame:
-        """Read ``lines`` into a frame with one row per line, in their order.
+    def parse(
+        self, lines: Lines, columns: Collection[str] | None = None, receipt: Receipt | None = None
+    ) -> pl.DataFrame:
+        """Read ``lines`` into a frame with one row per line, in their order. ``receipt`` is when they came in.
 
         The frame has the format's columns, or of what it ``offers`` those in ``columns``, then ``ending`` (UInt8),
         ``parsed`` (Boolean) and ``raw`` (Binary, the line without its ending). A line that does not fit has nulls,
         ``parsed`` false and its bytes in ``raw``. With all columns, ``raw`` also holds every line that does not
         render back byte for byte.
+
+        There may also be ``absurd`` (Boolean) of lines whose own time cannot be, so that they have none; ``continues``
+        (Boolean) of lines that go on with the record before them, which count as parsed and are kept in ``raw``; and
+        ``member`` (UInt8), which of the format's ``members`` each record is of, as in `heeler.formats.nested.Nested`.
         """
         ...
 
     def rendered(self) -> pl.Expr:
         """Write each row back as the text of its line, without the ending: String, from the format's columns."""
         ...
+
+
+def members_of(written: Format) -> tuple[Format, ...]:
+    """Return the formats whose records ``written`` gives: itself, or those that its column ``member`` counts."""
+    members: tuple[Format, ...] = getattr(written, "members", (written,))
+    return members
 
 
 def render(written: Format, records: pl.DataFrame) -> pl.Series:

@@ -1,21 +1,40 @@
 """Which format a file has: the one that somebody names, or the one that fits its first lines best."""
 
 import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
 
 from heeler.errors import UsageError
 from heeler.formats import Format
 from heeler.formats.access import ACCESS_FORMATS
-from heeler.formats.lines import Lines
+from heeler.formats.definitions import Entry, catalog_entries, formats_of
+from heeler.formats.lines import Lines, split
 from heeler.formats.logformat import from_apache, from_nginx
+from heeler.formats.nested import Inner, Nested, fitted
 from heeler.formats.plain import Plain
 from heeler.formats.template import Template
+from heeler.formats.text import lines_of
+from heeler.formats.w3c import from_header
 
 PLAIN = Plain()
-FORMATS: dict[str, Format] = {**ACCESS_FORMATS, "plain": PLAIN}
-"""Every format that can be named, the likeliest first."""
+
+FEWEST_PARSED = 0.1
+"""A format that fits a smaller share of the lines is met by chance: the file is plain text."""
+
+SAMPLE_BYTES = 64 << 10
+"""By how much of a file its format is recognised."""
 
 _BINARY_SAMPLE_BYTES = 8 << 10
+_FEWEST_RECORDS = 0.02
+"""Lines that go on with records count as parsed where at least this share of all lines are records."""
+
+_MOST_INNER = 3
+_INNER_LOGS: Final = ("json", "logfmt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +45,157 @@ class Guess:
     rate: float
 
 
-def format_named(text: str) -> Format:
+class Formats(Mapping[str, Format]):
+    """Every format that can be named, the likeliest first, and what is known of them for guessing.
+
+    They are made when one is first asked for: compiling them takes a moment, and many commands need none.
+    """
+
+    def __init__(self, own: Mapping[str, Format] = {}) -> None:
+        """``own`` are formats of a user, which count before those that come with Heeler."""
+        self._own = own
+
+    @cached_property
+    def _entries(self) -> Mapping[str, Entry]:
+        return catalog_entries()
+
+    @cached_property
+    def _formats(self) -> Mapping[str, Format]:
+        known: dict[str, Format] = {
+            **self._own,
+            **{name: one for name, one in ACCESS_FORMATS.items() if name not in self._own},
+        }
+        made = formats_of(self._entries, known)
+        return {**known, **{name: one for name, one in made.items() if name not in self._own}, PLAIN.name: PLAIN}
+
+    def __getitem__(self, name: str) -> Format:
+        return self._formats[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._formats)
+
+    def __len__(self) -> int:
+        return len(self._formats)
+
+    def title(self, name: str) -> str:
+        """Return what a format is, for people; empty where nothing says it."""
+        return str(self._entries.get(name, {}).get("title", ""))
+
+    def carries(self, name: str) -> bool:
+        """Tell whether messages of a format may be lines of others."""
+        return bool(self._entries.get(name, {}).get("carries"))
+
+    def weight(self, name: str) -> float:
+        """Return how much the rate of a format counts: less for one that fits nearly anything."""
+        return float(self._entries.get(name, {}).get("weight", 1.0))
+
+
+FORMATS = Formats()
+"""The formats that come with Heeler."""
+
+
+def format_named(text: str, known: Mapping[str, Format] | None = None) -> Format:
     """Return the format called ``text``, or made of it.
 
     A text with ``{fields}`` is a template, one with ``$variables`` an nginx ``log_format``, one with ``%directives``
     an Apache ``LogFormat``. Raises `UsageError` for anything else that is not a known name.
     """
-    if text in FORMATS:
-        return FORMATS[text]
+    formats = FORMATS if known is None else known
+    if text in formats:
+        return formats[text]
     if "{" in text and "$" not in text and "%" not in text:
         return Template("custom", text)
     if "$" in text:
         return Template("custom", from_nginx(text))
     if "%" in text:
         return Template("custom", from_apache(text))
-    close = difflib.get_close_matches(text, FORMATS, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(text, formats, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(repr(one) for one in close)}?" if close else ""
     raise UsageError(
-        f"There is no format named {text!r}.{hint} Known are {', '.join(FORMATS)}; or give a template such as "
+        f"There is no format named {text!r}.{hint} Known are {', '.join(formats)}; or give a template such as "
         "'{client} {ident} {user} [{time}] \"{request}\" {status} {bytes}', an nginx log_format or an Apache LogFormat."
     )
 
 
-def guesses(sample: Lines) -> list[Guess]:
+def guesses(sample: Lines, known: Formats | None = None) -> list[Guess]:
     """Return the formats by the share of ``sample`` that they parse, best first, without those that parse nothing.
 
-    A line that a format reads only by tolerating blanks and quotes where none belong counts half: such a reading
-    often fits a poorer format, which takes the rest of the line for the last field.
+    A line that a template reads only by tolerating blanks and quotes where none belong counts half: such a reading
+    often fits a poorer format, which takes the rest of the line for the last field. A format that fits nearly anything
+    comes behind one that says more, even where it fits a few lines more. The best is as it would be used: as the
+    sample is written, and with the formats that its messages are of.
     """
-    found = []
-    for known in ACCESS_FORMATS.values():
-        strict, lenient = known.fitting(sample)
-        if lenient:
-            found.append(Guess(known, (strict + lenient) / 2 / len(sample)))
-    return sorted(found, key=lambda guess: -guess.rate)
+    formats = FORMATS if known is None else known
+    found: list[tuple[float, int, Guess]] = []
+    if (header := from_header(sample.data)) is not None:
+        rate = float(np.mean(header.parse(sample, ())["parsed"].to_numpy())) if len(sample) else 0.0
+        found.append((-rate, -1, Guess(header, rate)))
+    begins_json = b"{" in sample.data
+    for place, (name, one) in enumerate(formats.items()):
+        if name == PLAIN.name or (getattr(one, "kind", "") == "json" and not begins_json):
+            continue
+        rate = _rate(one, sample)
+        if rate:
+            found.append((-rate * formats.weight(name), place, Guess(one, rate)))
+    best = [guess for *_, guess in sorted(found, key=lambda one: one[:2])]
+    return [Guess(_as_used(best[0].format, sample, formats), best[0].rate), *best[1:]] if best else []
+
+
+def format_of(sample: bytes, known: Formats | None = None) -> Format:
+    """Return the format that fits the beginning of a file best; plain text where none does."""
+    sample = sample[:SAMPLE_BYTES]
+    lines = split(sample[: sample.rfind(b"\n") + 1] or sample)
+    best = guesses(lines, known)
+    return best[0].format if best and best[0].rate >= FEWEST_PARSED else PLAIN
+
+
+def _rate(one: Format, sample: Lines) -> float:
+    if not len(sample):
+        return 0.0
+    if isinstance(one, Template):
+        strict, lenient = one.fitting(sample)
+        return (strict + lenient) / 2 / len(sample)
+    outer: Any = one.outer if isinstance(one, Nested) else one
+    fits, continues = outer.fits(sample)
+    records = int(fits.sum())
+    if records < _FEWEST_RECORDS * len(sample):
+        return records / len(sample)
+    # Only what stands behind a record goes on with it.
+    return (records + int(continues[int(fits.arg_max() or 0) :].sum())) / len(sample)
+
+
+def _as_used(one: Format, sample: Lines, formats: Formats) -> Format:
+    """Return a format as the sample is written, and with the formats that its messages are of."""
+    carrier = one.outer if isinstance(one, Nested) else one
+    if formats.carries(carrier.name):
+        given = (
+            [inner.inner for inner in one.members[1:] if isinstance(inner, Inner)] if isinstance(one, Nested) else []
+        )
+        message = carrier.parse(sample, {"message"})["message"].drop_nulls()
+        if inner := _inner(message, given, formats):
+            one = Nested(carrier, inner)
+    return fitted(one, sample)
+
+
+def _inner(message: pl.Series, given: Sequence[Format], formats: Formats) -> list[Format]:
+    """Return the formats of messages: those that are ``given``, then those of requests, then what names its fields."""
+    found = list(given)
+    for one in given:
+        message = message.filter(~one.parse(lines_of(message), ())["parsed"])
+    requests = [one for one in formats.values() if one.table == "access" and one not in found]
+    for may_be in (requests, [formats[name] for name in _INNER_LOGS]):
+        for _ in range(_MOST_INNER):
+            best, most = None, 0
+            for one in may_be:
+                told = message.filter(message.str.contains(Inner(PLAIN, one).sign))
+                hits = round(_rate(one, lines_of(told)) * len(told)) if len(told) and one not in found else 0
+                if hits > most:
+                    best, most = one, hits
+            if best is None:
+                break
+            found.append(best)
+            message = message.filter(~best.parse(lines_of(message), ())["parsed"])
+    return found
 
 
 def is_binary(data: bytes) -> bool:

@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,9 +16,25 @@ from numpy.typing import NDArray
 from heeler.formats.lines import Offsets
 from heeler.formats.scan import Flags, Scanner
 from heeler.formats.section import sections
+from heeler.runs import runs_of
 
 Columns = dict[str, pl.Series]
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
+
+EXACT = "raw"
+"""What is wanted where it matters whether the columns render back to the text: for `raw`, which is kept where not."""
+
+
+class Reading(NamedTuple):
+    """What a field holds, which rows really have one, and where `Field.render` gives back the very same text.
+
+    ``exact`` is None where it always does. It is meaningful only for rows that are ``valid``, and only where
+    `EXACT` was wanted.
+    """
+
+    columns: Columns
+    valid: Flags
+    exact: Flags | None = None
 
 
 class Field(ABC):
@@ -40,13 +57,8 @@ class Field(ABC):
         self.width = width
 
     @abstractmethod
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
-        """Read the field of every ``valid`` row; return its columns and which rows still are valid.
-
-        Columns that are not ``wanted`` may be left out.
-        """
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
+        """Read the field of every ``valid`` row. Columns that are not ``wanted`` may be left out."""
 
     @abstractmethod
     def render(self) -> pl.Expr:
@@ -67,12 +79,10 @@ class Text(Field):
         super().__init__({column: pl.String}, _QUOTED if quotes else _UP_TO_STOP, ".*?")
         self.column = column
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
-        return {self.column: scan.text(start, end, None if valid.all() else valid)}, valid
+        return Reading({self.column: scan.text(start, end, None if valid.all() else valid)}, valid)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -105,9 +115,7 @@ class Request(Field):
         super().__init__(columns, _QUOTED if quotes else _UP_TO_STOP, ".*?")
         self.offers.add("section")
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`. A protocol is ``HTTP/`` and up to three more characters."""
         first = scan.first_of(b" ", start, np.minimum(start + _LONGEST_METHOD, end))
         long, short = np.maximum(end - 9, 0), np.maximum(end - 7, 0)
@@ -131,7 +139,7 @@ class Request(Field):
                 columns["path"] = scan.text(begin, stop, None if all_valid else valid)
             if "section" in wanted:
                 columns["section"] = self._section(scan, begin, stop, whole, valid)
-        return columns, valid
+        return Reading(columns, valid)
 
     @staticmethod
     def _section(scan: Scanner, start: Offsets, end: Offsets, whole: Flags, valid: Flags) -> pl.Series:
@@ -175,25 +183,24 @@ class Time(Field):
         if "T" in layout:
             self._literals.append((layout.index("T"), "T"))
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`. Lines of one second carry the same text, so only the first of each run is looked at."""
-        del end, wanted
-        changed = np.zeros(len(start), np.bool_)
-        changed[:1] = True
-        for at in (0, len(self._layout) - 16):  # twice sixteen bytes cover every layout
-            part = scan.load(start + at).view(np.uint64)
-            changed[1:] |= (part[1:, 0] != part[:-1, 0]) | (part[1:, 1] != part[:-1, 1])
-        heads = np.flatnonzero(changed)
+        del end
+        # Twice sixteen bytes cover every layout.
+        loaded = [scan.load(start + at).view(np.uint64) for at in (0, len(self._layout) - 16)]
+        heads, runs = runs_of(*(half for part in loaded for half in part.T))
         time_us, zone, good = self._values(scan, start[heads])
-        runs = np.diff(heads, append=len(start))
+        exact = np.repeat(self._is_exact(scan, start[heads], time_us, zone), runs) if EXACT in wanted else None
         valid = valid & np.repeat(good, runs)
-        frame = pl.DataFrame({"time": np.repeat(time_us, runs), "zone": np.repeat(zone, runs), "valid": valid})
-        frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
-        if not valid.all():
-            frame = frame.with_columns(pl.when("valid").then(pl.col("time", "zone")))
-        return {"time": frame["time"], "zone": frame["zone"]}, valid
+        time = _integers(np.repeat(time_us, runs), valid, pl.Datetime("us"))
+        zones = _integers(np.repeat(zone, runs), valid, pl.Int16)
+        return Reading({"time": time, "zone": zones}, valid, exact)
+
+    def _is_exact(self, scan: Scanner, start: Offsets, time_us: NDArray[np.int64], zone: NDArray[np.int16]) -> Flags:
+        """Tell which times are written as they stand there: ``-0000`` is not, nor a 60th second."""
+        time = pl.Series(time_us).cast(pl.Datetime("us"))
+        frame = pl.DataFrame({"time": time, "zone": zone, "text": scan.text(start, start + len(self._layout))})
+        return frame.select(self.render() == pl.col("text")).to_series().to_numpy()
 
     def _values(self, scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags]:
         text = scan.octets[
@@ -249,13 +256,11 @@ class Status(Field):
     def __init__(self) -> None:
         super().__init__({"status": pl.UInt16}, "[0-9]{3}", width=3)
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
         value, good = scan.number(start, end - start, valid)
-        return {"status": _integers(value, good, pl.UInt16)}, good
+        return Reading({"status": _integers(value, good, pl.UInt16)}, good)
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -271,14 +276,13 @@ class Number(Field):
         super().__init__({column: dtype}, f"[0-9]{{1,{self._digits}}}|-")
         self.column, self.dtype, self.scale = column, dtype, scale
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
         value, good = scan.number(start, end - start, valid & ~dash & (end - start <= self._digits))
-        return {self.column: _integers(value * np.uint64(self.scale), good, self.dtype)}, good | dash
+        column = _integers(value * np.uint64(self.scale), good, self.dtype)
+        return Reading({self.column: column}, good | dash, dash | ~scan.leads_with_zero(start, end))
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -291,9 +295,7 @@ class Seconds(Field):
     def __init__(self) -> None:
         super().__init__({"duration": pl.Duration("us")}, "[0-9]{1,9}[.][0-9]{3}|-")
 
-    def read(
-        self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]
-    ) -> tuple[Columns, Flags]:
+    def read(self, scan: Scanner, start: Offsets, end: Offsets, valid: Flags, wanted: AbstractSet[str]) -> Reading:
         """See `Field.read`."""
         del wanted
         dash = valid & (end - start == 1) & (scan.octets[np.minimum(start, len(scan.octets) - 1)] == ord("-"))
@@ -302,7 +304,8 @@ class Seconds(Field):
         whole, good = scan.number(start, point - start, has_point)
         thousandths, good = scan.number(point + 1, np.full(len(start), 3), good)
         micros = (whole * np.uint64(1000) + thousandths) * np.uint64(1000)
-        return {"duration": _integers(micros, good, pl.Duration("us"))}, good | dash
+        column = _integers(micros, good, pl.Duration("us"))
+        return Reading({"duration": column}, good | dash, dash | ~scan.leads_with_zero(start, point))
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""
@@ -311,11 +314,13 @@ class Seconds(Field):
         return text.fill_null("-")
 
 
-def _integers(value: NDArray[np.uint64], valid: Flags, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+def _integers(
+    value: NDArray[np.uint64 | np.int64 | np.int16], valid: Flags, dtype: pl.DataType | type[pl.DataType]
+) -> pl.Series:
     numbers = pl.Series(value)
     if not valid.all():
         numbers = pl.select(pl.when(pl.lit(pl.Series(valid))).then(pl.lit(numbers))).to_series()
-    if dtype in (pl.Duration, pl.Datetime):
+    if dtype in (pl.Duration, pl.Datetime):  # which are not made of UInt64
         numbers = numbers.cast(pl.Int64)
     return numbers.cast(dtype)
 

@@ -5,7 +5,8 @@ from collections.abc import Collection
 import polars as pl
 
 from heeler.formats.lines import Lines
-from heeler.formats.scan import Scanner
+from heeler.formats.text import kept, text_of
+from heeler.formats.timestamps import Receipt
 
 
 class Plain:
@@ -17,16 +18,16 @@ class Plain:
     columns: tuple[str, ...] = ("message",)
     offers = frozenset(columns)
 
-    def parse(self, lines: Lines, columns: Collection[str] | None = None) -> pl.DataFrame:
+    def parse(
+        self, lines: Lines, columns: Collection[str] | None = None, receipt: Receipt | None = None
+    ) -> pl.DataFrame:
         """See `heeler.formats.Format.parse`."""
-        del columns
-        readable = lines.readable()
-        same = readable is lines
-        frame = pl.DataFrame({"message": Scanner(readable).text(readable.starts, readable.ends)})
-        original = Scanner(lines).binary(lines.starts, lines.ends)
-        exact = pl.lit(value=True) if same else pl.col("message").cast(pl.Binary) == original
-        raw = pl.when(~exact).then(original)
-        return frame.with_columns(ending=pl.Series(lines.ending), parsed=pl.lit(value=True), raw=raw)
+        del columns, receipt
+        text = text_of(lines.readable())
+        raw = kept(lines, pl.Series([False]).new_from_index(0, len(lines)), text)
+        return pl.DataFrame({"message": text}).with_columns(
+            ending=pl.Series(lines.ending), parsed=pl.lit(value=True), raw=raw
+        )
 
     def rendered(self) -> pl.Expr:
         """See `heeler.formats.Format.rendered`."""

@@ -18,11 +18,13 @@ Flags = NDArray[np.bool_]
 Words = NDArray[np.uint32]
 
 _INLINE = 12  # an Arrow string view holds strings up to this length in itself
-_KEEP = tuple(
-    np.array([int.from_bytes(b"\xff" * min(max(n - at, 0), 4), "little") for n in range(_INLINE + 1)], np.uint32)
-    for at in (0, 4, 8)
+_KEEP = np.array(
+    [[int.from_bytes(b"\xff" * min(max(n + 4 - at, 0), 8), "little") for at in (0, 8)] for n in range(_INLINE + 1)],
+    np.uint64,
 )
-"""For each of the three words of a short string: which of its bytes count, by the length of the string."""
+"""Which bits of a string view count, four bytes of length included, by the length of a short string."""
+
+_PAD = bytes(16)
 
 
 class Scanner:
@@ -34,13 +36,16 @@ class Scanner:
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
-        # Sixteen bytes more, so that every load of a few bytes stays inside.
-        self._data = lines.data + bytes(16)
-        self.octets = np.frombuffer(self._data, np.uint8)
+        # Room on both sides, so that every load of a few bytes stays inside.
+        padded = b"".join((_PAD, lines.data, _PAD))
         self._limit = len(lines.data)
-        # Sixteen bytes from every offset on. Complex numbers they are not: it is the widest type that numpy copies
-        # from anywhere without holding the GIL.
-        self._sixteen = np.ndarray((self._limit + 1,), "c16", self._data, strides=(1,))
+        self.octets = np.frombuffer(padded, np.uint8)[len(_PAD) :]
+        self._buffer = pa.py_buffer(padded).slice(len(_PAD))
+        # Sixteen bytes from every offset on, and from four before it. Complex numbers they are not: it is the widest
+        # type that numpy copies from anywhere without holding the GIL.
+        self._sixteen = np.ndarray((self._limit + 1,), "c16", padded, len(_PAD), strides=(1,))
+        self._four_before = np.ndarray((self._limit + 1,), "c16", padded, len(_PAD) - 4, strides=(1,))
+        self._words = np.ndarray((self._limit + 1,), "<u4", padded, len(_PAD), strides=(1,))
         self._positions: dict[int, Offsets] = {}
 
     def positions(self, octet: int) -> Offsets:
@@ -57,8 +62,12 @@ class Scanner:
     def literal(self, text: bytes, at: Offsets) -> Flags:
         """Tell at which of the offsets ``text`` stands."""
         found = np.ones(len(at), np.bool_)
-        for offset, octet in enumerate(text):
-            found &= self.octets[np.minimum(at + offset, self._limit)] == octet
+        for offset in range(0, len(text), 4):
+            part = text[offset : offset + 4]
+            words = self._words[np.minimum(at + offset, self._limit)]
+            if len(part) < 4:
+                words &= np.uint32((1 << 8 * len(part)) - 1)
+            found &= words == np.uint32(int.from_bytes(part, "little"))
         return found
 
     def first_of(self, octets: bytes, at: Offsets, end: Offsets) -> Offsets:
@@ -79,7 +88,7 @@ class Scanner:
             rows = rows[(near == 16) & (begin + 16 < end[rows])]
         pattern = re.compile(b"[" + re.escape(octets) + b"]")
         for row in rows.tolist():
-            match = pattern.search(self._data, int(at[row]), int(end[row]))
+            match = pattern.search(self.lines.data, int(at[row]), int(end[row]))
             found[row] = match.start() if match else end[row]
         return found
 
@@ -94,6 +103,11 @@ class Scanner:
             value = np.where(long, value * _POWERS[rest] + more, value)
             good &= good_rest | ~long
         return value, valid & good
+
+    def leads_with_zero(self, start: Offsets, end: Offsets) -> Flags:
+        """Tell which texts begin with a zero that a number written in decimals would not have: ``007``, not ``0``."""
+        zero: Flags = (self.octets[np.minimum(start, self._limit)] == ord("0")) & (end - start > 1)
+        return zero
 
     def text(
         self,
@@ -121,20 +135,19 @@ class Scanner:
         instead: tuple[Offsets, list[str | None]] | None = None,
     ) -> pl.Series:
         length = end - start if valid is None else np.where(valid, end - start, 0)
-        short = np.minimum(length, _INLINE)
-        is_long = length > _INLINE
-        loaded = self.load(start)
-        views = np.empty((len(start), 4), np.uint32)
-        views[:, 0] = length
-        views[:, 1] = loaded[:, 0] & _KEEP[0][short]
-        views[:, 2] = np.where(is_long, 0, loaded[:, 1] & _KEEP[1][short])
-        views[:, 3] = np.where(is_long, start, loaded[:, 2] & _KEEP[2][short])
-        data = [self._data]
+        # The text as it lies, from four bytes before it on, is what a view of a short string looks like but for those
+        # four bytes, which are its length; of a long one it has the first four characters and where the rest stands.
+        views = self._four_before[np.minimum(start, self._limit)].view("<u8").reshape(-1, 2)
+        views &= _KEEP.take(np.minimum(length, _INLINE), axis=0)
+        np.copyto(views[:, 1], start.view(np.uint64) << np.uint64(32), where=length > _INLINE)
+        words: Words = views.view("<u4")
+        words[:, 0] = length
+        data = [self._buffer]
         if instead is not None and valid is not None:
             valid = valid.copy()
-            data.append(_put(views, valid, *instead))
+            data.append(pa.py_buffer(_put(words, valid, *instead)))
         bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-        buffers = [bitmap, pa.py_buffer(views), *map(pa.py_buffer, data)]
+        buffers = [bitmap, pa.py_buffer(views), *data]
         return pl.Series(pl.from_arrow(pa.Array.from_buffers(dtype, len(start), buffers)))
 
 

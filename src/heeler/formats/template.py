@@ -17,9 +17,10 @@ import numpy as np
 import polars as pl
 
 from heeler.errors import TemplateError
-from heeler.formats.fields import FIELDS, Attribute, Field, Request, Text
+from heeler.formats.fields import EXACT, FIELDS, Attribute, Field, Request, Text
 from heeler.formats.lines import Lines, Offsets
 from heeler.formats.scan import Flags, Scanner
+from heeler.formats.timestamps import Receipt
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[^{}]+|[{}]")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -57,7 +58,9 @@ class Template:
         self._strict = self._pattern(strict=True)
         self._lenient = self._pattern(strict=False)
 
-    def parse(self, lines: Lines, columns: Collection[str] | None = None) -> pl.DataFrame:
+    def parse(
+        self, lines: Lines, columns: Collection[str] | None = None, receipt: Receipt | None = None
+    ) -> pl.DataFrame:
         """Read ``lines`` into a frame with one row per line, in their order. Never raises on what a line holds.
 
         The frame has the template's columns, or those of ``columns`` alone, then ``ending`` (UInt8), ``parsed``
@@ -66,10 +69,20 @@ class Template:
         byte for byte; with a choice of columns that is not looked at, and a field nobody asked for is checked for
         its place in the line only where its text cannot be wrong.
         """
+        del receipt  # a template's times say all of themselves
         wanted = set(self.columns if columns is None else columns)
         chosen = [name for name in (*self.columns, "section") if name in wanted & self.offers]
-        frame = self._cut_and_read(lines.readable(), wanted)
-        keep = ~self._is_exact(frame, lines) if wanted.issuperset(self.columns) else ~frame["parsed"]
+        readable = lines.readable()
+        if is_whole := wanted.issuperset(self.columns):
+            wanted.add(EXACT)
+        frame = self._cut_and_read(readable, wanted)
+        keep = ~frame["parsed"]
+        if is_whole:
+            keep |= ~frame["exact"]
+            if readable is not lines:
+                keep |= Scanner(readable).binary(readable.starts, readable.ends) != Scanner(lines).binary(
+                    lines.starts, lines.ends
+                )
         if keep.any():
             raw = Scanner(lines).binary(lines.starts, lines.ends, keep.to_numpy())
         else:
@@ -78,7 +91,7 @@ class Template:
         return pl.DataFrame({name: frame[name] for name in chosen} | ends)
 
     def _cut_and_read(self, lines: Lines, wanted: set[str]) -> pl.DataFrame:
-        """Read every line in the first way that fits it: ``wanted`` columns and ``parsed``."""
+        """Read every line in the first way that fits it: ``wanted`` columns, ``parsed`` and ``exact``."""
         frame, valid = self._read(Scanner(lines), self._cut_at_literals, wanted)
         if valid.all():
             return frame
@@ -90,7 +103,8 @@ class Template:
             pieces.append(frame.filter(pl.Series(valid)).with_columns(row=pl.Series(rows[valid])))
             if valid.all():
                 break
-        unread = pl.DataFrame({"row": rows[~valid], "parsed": np.zeros(int((~valid).sum()), np.bool_)})
+        never = np.zeros(int((~valid).sum()), np.bool_)
+        unread = pl.DataFrame({"row": rows[~valid], "parsed": never, "exact": never})
         return pl.concat([*pieces, unread], how="diagonal").sort("row")
 
     def fitting(self, lines: Lines) -> tuple[int, int]:
@@ -105,29 +119,29 @@ class Template:
             pieces += [part.field.render(), pl.lit(part.after.decode())]
         return pl.concat_str(pieces)
 
-    def _is_exact(self, frame: pl.DataFrame, lines: Lines) -> pl.Series:
-        original = Scanner(lines).binary(lines.starts, lines.ends)
-        rendered = frame.select(self.rendered().cast(pl.Binary)).to_series()
-        return frame["parsed"] & (rendered == original).fill_null(value=False)
-
     def _read(self, scan: Scanner, cut: Callable[[Scanner], Cuts], wanted: set[str]) -> tuple[pl.DataFrame, Flags]:
         starts, ends, valid = cut(scan)
         if not valid.all():  # the offsets of the other rows may lie anywhere
             starts = [np.where(valid, start, 0) for start in starts]
             ends = [np.where(valid, end, 0) for end in ends]
-        columns: dict[str, pl.Series] = {"parsed": pl.Series(np.ones(len(valid), np.bool_))}
+        exact = np.ones(len(valid), np.bool_)
+        columns: dict[str, pl.Series] = {"parsed": pl.Series(exact)}
         wanted = wanted | {field.column for field in self._attributes if "attributes" in wanted}
         for part, start, end in zip(self.parts, starts, ends, strict=True):
             if part.field.checks or not wanted.isdisjoint(part.field.offers):
-                read, valid = part.field.read(scan, start, end, valid, wanted)
+                read, valid, is_exact = part.field.read(scan, start, end, valid, wanted)
                 columns |= {name: column for name, column in read.items() if name in wanted}
-        frame = pl.DataFrame(columns)
-        if self._attributes and "attributes" in wanted:
-            values = pl.struct(pl.col(field.column).alias(field.name) for field in self._attributes)
-            frame = frame.with_columns(attributes=values.struct.json_encode()).drop(
-                field.column for field in self._attributes
-            )
-        return frame, valid
+                exact = exact if is_exact is None else exact & is_exact
+        frame = pl.DataFrame({**columns, "exact": exact})
+        return self._with_attributes(frame) if self._attributes and "attributes" in wanted else frame, valid
+
+    def _with_attributes(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Put the fields without a column of their own into ``attributes``; exact is what can be had out again."""
+        values = pl.struct(pl.col(field.column).alias(field.name) for field in self._attributes)
+        frame = frame.with_columns(attributes=values.struct.json_encode())
+        same = [(field.render() == pl.col(field.column)).fill_null(value=False) for field in self._attributes]
+        frame = frame.with_columns(exact=pl.all_horizontal("exact", *same))
+        return frame.drop(field.column for field in self._attributes)
 
     def _cut_at_literals(self, scan: Scanner) -> Cuts:
         lines = scan.lines

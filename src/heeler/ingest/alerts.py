@@ -6,15 +6,17 @@ import numpy as np
 import polars as pl
 
 from heeler.rules.alert import HighTraffic
-from heeler.rules.event_time import SECOND_US, EventClock
-from heeler.rules.window import HitWindow, Integers
+from heeler.rules.event_time import EventClock
+from heeler.rules.window import HitWindow
+from heeler.runs import Integers
 from heeler.store import AlertRow
+from heeler.units import SECOND_US
 
 RULE = HighTraffic(Fraction(10), 120)
 """The rule that `heeler watch` has by default."""
 
-COLUMNS = ("time", "zone", "parsed")
-"""What is read of records."""
+COLUMNS = ("time", "zone")
+"""What is read of the records that parsed."""
 
 _NO_LINES = np.empty(0, np.int64), np.empty(0, np.int16)
 
@@ -51,7 +53,7 @@ class TrafficAlert:
 
     def feed(self, records: pl.DataFrame) -> list[AlertRow]:
         """Count records (with `COLUMNS`) and return the transitions that they lead to."""
-        admitted = self._clock.admit(records.select(COLUMNS).filter("parsed"))
+        admitted = self._clock.admit(records)
         has_time = admitted["time"].is_not_null().to_numpy()
         stamps = (admitted["time"].to_physical().fill_null(0).to_numpy() // SECOND_US)[has_time]
         clocks = (admitted["newest"].fill_null(0).to_numpy() // SECOND_US)[has_time]

@@ -4,18 +4,13 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from heeler.formats import Format
-from heeler.formats.choose import PLAIN, guesses
+from heeler.formats import Format, members_of
 from heeler.formats.lines import NO_ENDING, Lines, split
+from heeler.formats.timestamps import Receipt
 from heeler.ingest.alerts import COLUMNS
 from heeler.model import Chunk
-from heeler.store import Batch
-from heeler.store.lake import Completed, Lake
-
-FEWEST_PARSED = 0.1
-"""A format that fits a smaller share of the lines is met by chance: the file is plain text."""
-
-_SAMPLE_BYTES = 64 << 10
+from heeler.store import Batch, Completed, Store
+from heeler.store.records import requests_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +28,19 @@ class ParsedChunk:
 class Destination:
     """Where the lines of a file go. ``source`` is under which name its position is stored."""
 
-    lake: Lake
+    store: Store
     source: str
     group: str
     stream: str
     format: Format
+    written_us: int | None = None
+    """When the file was last written, for stamps that leave out the year or the day."""
 
     def parse(self, chunk: Chunk) -> ParsedChunk:
-        """Turn a chunk into rows. Runs in any thread; the lake must know the format."""
-        counts = self.format.table == "access"
-        records = self._piece(chunk.data) if chunk.piece else self._records(split(chunk.data), counts=counts)
+        """Turn a chunk into rows. Runs in any thread; the store must know the format."""
+        receipt = Receipt(chunk.received_us, self.written_us)
+        counts = any(member.table == "access" for member in members_of(self.format))
+        records = self._piece(chunk.data) if chunk.piece else self._records(split(chunk.data), receipt, counts=counts)
         batch = Batch(
             self.source,
             chunk.part,
@@ -57,25 +55,21 @@ class Destination:
             chunk.piece,
             tuple(event for event in chunk.events if event.is_kept),
         )
-        done = self.lake.complete(batch)
+        done = self.store.complete(batch)
         # What was parsed is in the rows now; it need not be in memory twice until the tick is committed.
         lean = replace(done, batch=replace(batch, records=records.clear()))
-        times = records.select(COLUMNS) if counts and "time" in records.columns else None
+        requests = requests_of(self.format, records)
+        is_timed = requests is not None and "time" in requests.columns
+        times = requests.filter("parsed").select(COLUMNS) if requests is not None and is_timed else None
         return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
 
-    def _records(self, lines: Lines, *, counts: bool) -> pl.DataFrame:
-        return self.format.parse(lines, {*self.format.columns, "section"} if counts else None)
+    def _records(self, lines: Lines, receipt: Receipt, *, counts: bool) -> pl.DataFrame:
+        return self.format.parse(lines, {*self.format.columns, "section"} if counts else None, receipt)
 
     def _piece(self, data: bytes) -> pl.DataFrame:
         """Keep a piece of a long line as it is: it means nothing by itself, and what it holds may not even be text."""
         piece = pl.DataFrame({"ending": [NO_ENDING], "parsed": [False], "raw": [data]})
-        shape = self._records(split(b""), counts=False)
+        shape = self.format.parse(split(b""))
+        if "member" in shape.columns:
+            piece = piece.with_columns(member=pl.lit(0, pl.UInt8))
         return pl.concat([shape, piece.cast({"ending": pl.UInt8})], how="diagonal")
-
-
-def format_of(sample: bytes) -> Format:
-    """Return the format that fits the beginning of a file best; plain text where none does."""
-    sample = sample[:_SAMPLE_BYTES]
-    lines = split(sample[: sample.rfind(b"\n") + 1] or sample)
-    best = guesses(lines)
-    return best[0].format if best and best[0].rate >= FEWEST_PARSED else PLAIN

@@ -10,9 +10,10 @@ from pathlib import Path
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, Exit, HeelerError
 from heeler.formats import Format
-from heeler.formats.choose import PLAIN
+from heeler.formats.choose import PLAIN, Formats
 from heeler.ingest.alerts import TrafficAlert
-from heeler.ingest.chunk import Destination, ParsedChunk, format_of
+from heeler.ingest.chunk import Destination, ParsedChunk
+from heeler.ingest.recognition import Recognition
 from heeler.ingest.ticks import TICK_BYTES, Ticks
 from heeler.model import LONGEST_LINE_BYTES, Chunk
 from heeler.pipeline import parsed
@@ -34,8 +35,8 @@ WORKERS = 2
 class IngestOptions:
     """What to take in, and where to.
 
-    ``stream`` empty means the absolute path of each file; ``format`` None that each file's format is detected. The
-    sizes are what a test makes small.
+    ``stream`` empty means the absolute path of each file; ``format`` None that each file's format is detected, among
+    those that are ``known``. The sizes are what a test makes small.
     """
 
     paths: tuple[str, ...]
@@ -45,6 +46,7 @@ class IngestOptions:
     chunk_bytes: int = CHUNK_BYTES
     longest_line_bytes: int = LONGEST_LINE_BYTES
     tick_bytes: int = TICK_BYTES
+    known: Formats | None = None
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ class Ingest:
     ) -> None:
         self.summary = Summary(size=_size_of(options.paths))
         self._lake = lake
-        self._options = options
+        self.options = options
         self._clock = clock
         self._notice = notice
         self._changed = changed
@@ -109,11 +111,11 @@ class Ingest:
         # Left in this order: what is being committed when the run is cancelled is committed before the lake closes.
         with ThreadPoolExecutor(1, "write") as writer, ThreadPoolExecutor(WORKERS, "parse") as workers:
             self._writer, self._workers = writer, workers
-            ticks = Ticks(self._lake, writer, self._clock, self._notice, tick_bytes=self._options.tick_bytes)
+            ticks = Ticks(self._lake, writer, self._clock, self._notice, tick_bytes=self.options.tick_bytes)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(ticks.write())
-                    for path in self._options.paths:
+                    for path in self.options.paths:
                         await self._file(path, ticks)
                     await ticks.put((), self._alert.finish())
                     ticks.end()
@@ -122,7 +124,7 @@ class Ingest:
         return self.summary
 
     async def _file(self, path: str, ticks: Ticks) -> None:
-        group, stream = storable(self._options.group), storable(self._options.stream or _own_stream(path))
+        group, stream = storable(self.options.group), storable(self.options.stream or _own_stream(path))
         done_before = self.summary.consumed
         own = Summary()
         file: WholeFile | None = None
@@ -132,15 +134,16 @@ class Ingest:
                 clock=self._clock,
                 prefix=prefix_of(group, stream),
                 positions=self._positions,
-                chunk_bytes=self._options.chunk_bytes,
-                longest_line_bytes=self._options.longest_line_bytes,
+                chunk_bytes=self.options.chunk_bytes,
+                longest_line_bytes=self.options.longest_line_bytes,
             )
-            reading = _Reading(self, file, group, stream)
+            reading = _Reading(self, file, path, group, stream)
             async with aclosing(parsed(file, self._workers, reading.prepare)) as chunks:
                 async for chunk, result in chunks:
                     self._tell(chunk)
                     if result is not None:
                         own.count(result)
+                        reading.recognition.count(result.lines, result.parsed)
                         await self._hand_over(chunk, result, ticks, is_first=own.lines == result.lines)
                     self.summary.consumed = done_before + file.consumed
                     self._changed()
@@ -171,39 +174,53 @@ class Ingest:
         self.summary.failures.append(error)
         self._notice(str(error))
 
-    async def format_for(self, file: WholeFile) -> Format:
-        """Return the format of a file."""
-        if self._options.format is not None:
-            return self._options.format
-        return await asyncio.to_thread(format_of, file.sample)
-
-    async def destination(self, group: str, stream: str, known: Format) -> Destination:
-        """Return where the lines of a stream go; the lake knows the format then."""
-        # The lake belongs to the writer's thread.
+    async def register(self, known: Format) -> None:
+        """Make a format known to the lake, which belongs to the writer's thread."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._lake.register, known)
-        return Destination(self._lake, SOURCE, group, stream, known)
+
+    def destination(self, group: str, stream: str, known: Format, written_us: int | None) -> Destination:
+        """Return where the lines of a stream go."""
+        return Destination(self._lake, SOURCE, group, stream, known, written_us)
 
 
 class _Reading:
     """One file while it is read: its format as soon as there is a chunk."""
 
-    def __init__(self, ingest: Ingest, file: WholeFile, group: str, stream: str) -> None:
-        self.format: Format | None = None
-        self._destination: Destination | None = None
+    def __init__(self, ingest: Ingest, file: WholeFile, path: str, group: str, stream: str) -> None:
+        self.recognition = Recognition(ingest.options.format, ingest.options.known)
         self._ingest = ingest
         self._file = file
         self._group = group
         self._stream = stream
+        self._written_us = _written_us(path)
+
+    @property
+    def format(self) -> Format | None:
+        """The format of the newest chunk."""
+        return self.recognition.format
 
     async def prepare(self, chunk: Chunk) -> Callable[[Chunk], ParsedChunk | None]:
-        if self.format is None and chunk.data:
-            self.format = await self._ingest.format_for(self._file)
-            self._destination = await self._ingest.destination(self._group, self._stream, self.format)
-        if self._destination is not None:
-            return self._destination.parse
-        if any(event.is_kept for event in chunk.events):
-            return (await self._ingest.destination(self._group, self._stream, PLAIN)).parse
-        return _nothing
+        before = self.recognition.format
+        if chunk.data:
+            sample = self._file.sample if before is None else chunk.data
+            known = await asyncio.to_thread(self.recognition.format_for, sample, chunk.data)
+        elif any(event.is_kept for event in chunk.events):
+            known = before or PLAIN
+        else:
+            return _nothing
+        if known is not before:
+            await self._ingest.register(known)
+        return self._ingest.destination(self._group, self._stream, known, self._written_us).parse
+
+
+def _written_us(path: str) -> int | None:
+    """Return when a file was last written; None for standard input, and for what cannot be looked at."""
+    if path == "-":
+        return None
+    try:
+        return Path(path).stat().st_mtime_ns // 1000
+    except OSError:
+        return None
 
 
 def _nothing(_: Chunk) -> None:

@@ -6,8 +6,8 @@ from concurrent.futures import Executor
 
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed
-from heeler.store import AlertRow, Tick
-from heeler.store.lake import Completed, Lake
+from heeler.store import AlertRow, Completed, Tick
+from heeler.store.lake import Lake
 from heeler.store.upkeep import Upkeep
 
 TICK_SECONDS = 1.0
@@ -78,7 +78,7 @@ class Ticks:
         loop = asyncio.get_running_loop()
         while await self._is_due():
             await self._wait_for_disk()
-            ready, alerts = self._ready, tuple(self._alerts)
+            ready, alerts, is_busy = self._ready, tuple(self._alerts), self._bytes >= self._tick_bytes
             self._ready, self._alerts, self._bytes = [], [], 0
             if not self._ended:
                 self._some.clear()
@@ -87,7 +87,7 @@ class Ticks:
             await loop.run_in_executor(self._writer, self._commit, ready, alerts)
             del ready
             if self._ended or not self._ready:
-                for note in await loop.run_in_executor(self._writer, self._look_after):
+                for note in await loop.run_in_executor(self._writer, self._look_after, is_busy or self._ended):
                     self._notice(note)
 
     async def _wait_for_disk(self) -> None:
@@ -99,10 +99,10 @@ class Ticks:
             await self._clock.sleep(PAUSE_SECONDS)
         self._notice(f"The disk of the lake in {self._lake.folder} has room again; taking in goes on.")
 
-    def _look_after(self) -> list[str]:
+    def _look_after(self, is_busy: bool) -> list[str]:  # noqa: FBT001 - an executor passes no names
         """Do a slice of upkeep and return what people should know; a failure loses nothing and is tried again."""
         try:
-            self._upkeep.step(self._clock.now_us(), UPKEEP_SECONDS)
+            self._upkeep.step(self._clock.now_us(), UPKEEP_SECONDS, is_busy=is_busy)
         except EnvironmentFailed as error:
             self._upkeep.notes.append(str(error))
         notes, self._upkeep.notes = self._upkeep.notes, []

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from heeler.rules.window import Integers
+from heeler.runs import Integers
 
 Transition = Literal["triggered", "recovered"]
 

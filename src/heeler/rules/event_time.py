@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-SECOND_US = 1_000_000
+from heeler.units import SECOND_US
+
 FURTHEST_AHEAD_US = 86_400 * SECOND_US
 """A line stamped further ahead of all others than this is believed only when the next line says the same."""
 

@@ -1,6 +1,8 @@
 """What ticks are committed to, and read back from."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import polars as pl
 
@@ -52,3 +54,53 @@ class Tick:
 
     batches: tuple[Batch, ...]
     alerts: tuple[AlertRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A batch ready to be written: its rows but for seq, and what was counted of them, by table.
+
+    Made beside the writer. What was counted of an unfinished line is apart, because it goes when the line is joined.
+    """
+
+    batch: Batch
+    rows: pl.DataFrame
+    counted: Mapping[str, pl.DataFrame]
+    counted_unfinished: Mapping[str, pl.DataFrame]
+    formats: Mapping[int, Format]
+    """By their ids, the formats of the rows: the members of the batch's format."""
+
+
+class Store(Protocol):
+    """What ticks are committed to. Belongs to one thread at a time, but for `complete`.
+
+    Whoever writes asks for `positions` once, before it reads, and begins each source there. `commit` is all or nothing:
+    when it returns, everything in the tick is durable, the positions too, and sources may be acknowledged; when it
+    raises, nothing was stored. `heeler.store.opening` says which URL names which store.
+    """
+
+    def positions(self, source: str) -> dict[str, Position]:
+        """Return how far each part of ``source`` has been read, by part."""
+        ...
+
+    def register(self, known: Format) -> int:
+        """Return the id of a format; a changed definition gets a new one. One that has members gives each an id.
+
+        The definition is stored for ever, with the first tick that is committed after this.
+        """
+        ...
+
+    def complete(self, batch: Batch) -> Completed:
+        """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
+        ...
+
+    def commit(self, tick: Tick, completed_batches: Sequence[Completed] | None = None) -> None:
+        """Store a tick: all of it, durably, or nothing. ``completed_batches`` are its batches where that was done.
+
+        Raises `EnvironmentFailed` where it could not be stored; the same tick can be tried again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the store. May be called more than once."""
+        ...

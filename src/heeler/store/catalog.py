@@ -7,9 +7,8 @@ from pathlib import Path
 
 from heeler.errors import EnvironmentFailed, UsageError
 from heeler.formats import Format
-from heeler.formats.choose import PLAIN
-from heeler.formats.template import Template
-from heeler.store.schema import CATALOG, VERSION
+from heeler.formats.definitions import restored
+from heeler.store.schema import CATALOG, MIGRATIONS, VERSION
 
 FILE = "catalog.sqlite"
 _BUSY_SECONDS = 5.0
@@ -31,10 +30,9 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
         catalog.execute("pragma synchronous = full")
         catalog.execute("pragma foreign_keys = on")
         with transaction(catalog):
-            if _version(catalog) == 0:
-                for statement in CATALOG.split(";"):
-                    catalog.execute(statement)
-                catalog.execute(f"pragma user_version = {VERSION}")
+            if version_of(catalog) == 0:
+                make(catalog)
+            migrate(catalog)
     except sqlite3.Error as error:
         if catalog is not None:
             catalog.close()
@@ -55,6 +53,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
         uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro"
         catalog = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
         _refuse_newer(catalog, folder)
+        _refuse_older(catalog, folder)
         catalog.execute("select count(*) from setting").fetchone()
     except sqlite3.Error as error:
         if catalog is not None:
@@ -65,9 +64,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
 
 def stored_format(name: str, table: str, definition: str) -> Format:
     """Return the format that a row of the table ``format`` is. It renders its records for ever."""
-    if (name, table, definition) == (PLAIN.name, PLAIN.table, PLAIN.text):
-        return PLAIN
-    return Template(name, definition, table)
+    return restored(name, table, definition)
 
 
 @contextmanager
@@ -83,12 +80,38 @@ def transaction(catalog: sqlite3.Connection, *, writing: bool = True) -> Iterato
         raise
 
 
-def _version(catalog: sqlite3.Connection) -> int:
+def make(catalog: sqlite3.Connection) -> None:
+    """Make the tables in a new catalog."""
+    for statement in CATALOG.split(";"):
+        catalog.execute(statement)
+    catalog.execute(f"pragma user_version = {VERSION}")
+
+
+def migrate(catalog: sqlite3.Connection) -> None:
+    """Bring a catalog that an older Heeler made up to date, inside the caller's transaction."""
+    for version in range(version_of(catalog), VERSION):
+        for statement in MIGRATIONS[version]:
+            catalog.execute(statement)
+        catalog.execute(f"pragma user_version = {version + 1}")
+
+
+def version_of(catalog: sqlite3.Connection) -> int:
+    """Return the version of the schema; 0 where there is none yet."""
     return int(catalog.execute("pragma user_version").fetchone()[0])
 
 
+def _refuse_older(catalog: sqlite3.Connection, folder: Path) -> None:
+    version = version_of(catalog)
+    if version < VERSION:
+        catalog.close()
+        raise UsageError(
+            f"The lake in {folder} was written by an older Heeler (schema {version}; this one needs {VERSION}). "
+            f"`heeler store migrate lake:{folder}` brings it up to date, as does whatever writes to it."
+        )
+
+
 def _refuse_newer(catalog: sqlite3.Connection, folder: Path) -> None:
-    version = _version(catalog)
+    version = version_of(catalog)
     if version > VERSION:
         catalog.close()
         raise UsageError(

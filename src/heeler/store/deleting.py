@@ -25,10 +25,10 @@ from heeler.store.events import IS_EVENT
 from heeler.store.lake import Lake
 from heeler.store.merge import Input, flush, segments, to_garbage
 from heeler.store.ordered import metadata_of, write_ordered
+from heeler.store.piece import Piece
 from heeler.store.plan import METADATA_VERSION, day_of, times_of
-from heeler.store.reading import Piece
 from heeler.store.records import hits_of, rollup_of
-from heeler.store.schema import RECORD_TABLES, ROLLUP_TABLES
+from heeler.store.schema import RECORD_TABLES, ROLLUP_TABLES, TABLES
 from heeler.store.segment import WrittenSegment
 from heeler.store.setting import number_of, set_number
 from heeler.store.taking_back import taken_back
@@ -76,9 +76,11 @@ class _Written:
 class Deletion:
     """Deletes the records that match a query from a lake, on the thread of its writer."""
 
-    def __init__(self, lake: Lake, query: Query) -> None:
+    def __init__(self, lake: Lake, query: Query, now_us: int = 0) -> None:
+        """``now_us`` is what times in the query count from."""
         self._lake = lake
         self._query = query
+        self._now_us = now_us
 
     def count(self) -> int:
         """Return how many records match. Raises `EnvironmentFailed` where a segment cannot be read."""
@@ -157,7 +159,7 @@ class Deletion:
     def _matches(self, piece: Piece) -> int:
         try:
             frame = piece.frame()
-            asked = as_expression(self._query, frame.collect_schema())
+            asked = self._asked(piece.table)
             return int(frame.filter(asked).select(pl.len()).collect().item())
         except (OSError, pl.exceptions.PolarsError) as error:
             raise EnvironmentFailed(
@@ -165,12 +167,17 @@ class Deletion:
                 "what is damaged; nothing was deleted."
             ) from error
 
+    def _asked(self, table: str) -> pl.Expr:
+        rows = self._lake.catalog.execute('select id, name, "table", definition from format')
+        formats = {row: stored_format(name, of_table, definition) for row, name, of_table, definition in rows}
+        return as_expression(self._query.where, pl.Schema(dict(TABLES[table])), formats, table, self._now_us)
+
     def _piece(self, one: Input) -> Piece:
         return Piece(one.table, self._lake.folder / str(one.path), None)
 
     def _rows(self, one: Input, *, matching: bool) -> pl.DataFrame:
         frame = self._piece(one).frame()
-        asked = as_expression(self._query, frame.collect_schema())
+        asked = self._asked(one.table)
         return frame.filter(asked if matching else ~asked).collect()
 
     def _take_out(self, table: str, rows: pl.DataFrame, removed: _Removed) -> None:

@@ -2,16 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from heeler.errors import EnvironmentFailed
-from heeler.formats import Format
+from heeler.formats import Format, members_of
 from heeler.model import Position
-from heeler.store import Batch, Tick
+from heeler.store import Batch, Completed, Tick
 from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_writing, transaction
 from heeler.store.events import EVENT_FORMAT
@@ -26,21 +25,8 @@ FormatKey = tuple[str, str, str]
 """Name, table and definition of a format."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A batch ready to be written: its rows but for seq, and what was counted of them, by table.
-
-    Made beside the writer. What was counted of an unfinished line is apart, because it goes when the line is joined.
-    """
-
-    batch: Batch
-    rows: pl.DataFrame
-    counted: Mapping[str, pl.DataFrame]
-    counted_unfinished: Mapping[str, pl.DataFrame]
-
-
 class Lake:
-    """Writes ticks to the lake in ``folder``, and makes it where there is none. Belongs to one thread at a time.
+    """Writes ticks to the lake in ``folder``, and makes it where there is none. Implements `heeler.store.Store`.
 
     Raises `EnvironmentFailed` at once where the folder cannot be written or another process writes to it. ``at_step``
     is called with the name of each step of a commit; the campaigns kill the process there. ``recovered`` says what
@@ -69,6 +55,7 @@ class Lake:
         }
         self._new_formats: dict[int, FormatKey] = {}
         self._line_times: dict[int, int | None] = {}
+        self._record_heads: dict[int, int] = {}
 
     def close(self) -> None:
         """Let go of the lake. May be called more than once."""
@@ -84,18 +71,20 @@ class Lake:
 
     def complete(self, batch: Batch) -> Completed:
         """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
-        rows = completed(batch, self._formats[_key(batch.format)])
+        members = {self._formats[_key(member)]: member for member in members_of(batch.format)}
+        rows = completed(batch, list(members))
         if not batch.unfinished_bytes:
-            return Completed(batch, rows, counted(batch, batch.records), {})
+            return Completed(batch, rows, counted(batch, batch.records), {}, members)
         finished, unfinished = batch.records.head(-1), batch.records.tail(1)
-        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished))
+        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished), members)
 
     def register(self, known: Format) -> int:
-        """Return the id of a format; a changed definition gets a new one.
+        """Return the id of a format; a changed definition gets a new one. One that has members gives each an id.
 
         The definition is stored for ever, with the first tick that is committed after this.
         """
-        return self._register(_key(known))
+        ids = [self._register(_key(member)) for member in members_of(known)]
+        return ids[0]
 
     def _register(self, key: FormatKey) -> int:
         if key not in self._formats:
@@ -124,7 +113,7 @@ class Lake:
         self.at_step("commit begins")
         number = self._last_tick() + 1
         event_format = self._register(EVENT_FORMAT) if any(one.batch.events for one in ready) else 0
-        plan = Plan(self.catalog, ready, self._line_time_of, event_format)
+        plan = Plan(self.catalog, ready, self._line_time_of, event_format, self._record_heads)
         metadata = plan.metadata(number, self._formats)
         written: dict[int, WrittenSegment] = {}
         for index, part in enumerate(plan.parts):
@@ -160,6 +149,7 @@ class Lake:
             self.at_step("transaction ends")
         self._new_formats.clear()
         self._line_times |= plan.line_times
+        self._record_heads |= plan.record_heads
         self.at_step("commit ended")
 
     def _line_time_of(self, stream: int) -> int | None:

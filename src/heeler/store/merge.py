@@ -242,8 +242,8 @@ def _bytes_of(lake: Lake, one: Input) -> bytes | None:
 
 def _states(catalog: sqlite3.Connection, chosen: Sequence[Input], tick: int) -> list[list[Any]]:
     rows = catalog.execute(
-        "select log_group.name, log_stream.name, 0, next_seq, first_time, last_time, lines, bytes from log_stream "
-        "join log_group on log_group.id = log_group where log_stream.id in "
+        "select log_group.name, log_stream.name, 0, next_seq, first_time, last_time, lines, bytes, source "
+        "from log_stream join log_group on log_group.id = log_group where log_stream.id in "
         "(select stream from extent where recent in (select value from json_each(?)))",
         (_ids(chosen),),
     )

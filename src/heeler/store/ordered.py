@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heeler.store.records import capped
 from heeler.store.schema import HITS, RECORD_TABLES, TABLES
 from heeler.store.segment import METADATA_KEY, ROW_GROUP_ROWS, WrittenSegment, digest, make_durable_folder, sync
+from heeler.store.token_filter import TokenFilters
 
 ZSTD_LEVEL = 9
 """Merged segments are written once and read for a month; a tick cannot wait for this level, upkeep can."""
@@ -79,18 +81,29 @@ def write_ordered(
     plain = {*_RISING, *([_MAYBE_SCATTERED] if is_scattered else [])}
     schema = rows.clear().to_arrow(compat_level=level).schema
     try:
-        with pq.ParquetWriter(
-            target,
-            schema,
-            compression="zstd",
-            compression_level=ZSTD_LEVEL,
-            use_dictionary=[name for name in rows.columns if name not in plain],
-            column_encoding={name: "DELTA_BINARY_PACKED" for name in _RISING if name in rows.columns},
-        ) as writer:
+        with (
+            pa.OSFile(str(target), "wb") as file,
+            pq.ParquetWriter(
+                file,
+                schema,
+                compression="zstd",
+                compression_level=ZSTD_LEVEL,
+                use_dictionary=[name for name in rows.columns if name not in plain],
+                column_encoding={name: "DELTA_BINARY_PACKED" for name in _RISING if name in rows.columns},
+            ) as writer,
+        ):
             writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata, separators=(",", ":"))})
+            filters = TokenFilters()
             for start in range(0, rows.height, ROW_GROUP_ROWS):
-                writer.write_table(rows[order.slice(start, ROW_GROUP_ROWS)].to_arrow(compat_level=level))
+                group = rows[order.slice(start, ROW_GROUP_ROWS)]
+                writer.write_table(group.to_arrow(compat_level=level))
                 yield
+                if metadata["table"] in RECORD_TABLES:
+                    filters.add(group)
+                    yield
+            if metadata["table"] in RECORD_TABLES:
+                # Behind the last row group and before the footer, which is written when the writer closes.
+                file.write(filters.written())
         sync(target)
     except BaseException:
         target.unlink(missing_ok=True)  # on a full disk it would be in the way

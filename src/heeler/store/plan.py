@@ -5,24 +5,24 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from heeler.formats import render
-from heeler.store import Batch
+from heeler.store import Batch, Completed
 from heeler.store.catalog import stored_format
 from heeler.store.events import EVENT_FORMAT, event_rows
-from heeler.store.records import numbered
+from heeler.store.records import by_table, joined, line_of, numbered
 from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES
 from heeler.store.segment import WrittenSegment, from_blob, to_blob
 from heeler.store.streams import Stream, Streams
 
-if TYPE_CHECKING:
-    from heeler.store.lake import Completed
-
 FEWEST_SEGMENT_ROWS = 2_000
 """Fewer rows of a table than this go into the catalog as a blob, and become a segment in upkeep."""
+
+MOST_BLOB_BYTES = 1 << 20
+"""Lines of more bytes than this become a segment however few they are: the catalog would write them twice, and stay
+large for a while after they have left it."""
 
 FEWEST_ROLLUP_ROWS = 50_000
 """The same for what is counted: a file of its own for each tick would cost more than it holds."""
@@ -51,12 +51,13 @@ class Part:
     unfinished: str | None = None
     unfinished_bytes: int | None = None
     received_us: tuple[int, int] | None = None  # of what was counted, which has no column for it
+    bytes: int = 0  # of the lines, where the rows are records
 
     @property
     def is_large(self) -> bool:
         """Whether the rows become a segment at once."""
         fewest = FEWEST_SEGMENT_ROWS if self.table in RECORD_TABLES else FEWEST_ROLLUP_ROWS
-        return self.unfinished is None and self.rows.height >= fewest
+        return self.unfinished is None and (self.rows.height >= fewest or self.bytes > MOST_BLOB_BYTES)
 
     @property
     def day(self) -> str:
@@ -94,9 +95,10 @@ class Plan:
     def __init__(
         self,
         catalog: sqlite3.Connection,
-        ready: Sequence["Completed"],
+        ready: Sequence[Completed],
         line_time_of: Callable[[int], int | None] = lambda _: None,
         event_format: int = 0,
+        record_heads: Mapping[int, int] | None = None,
     ) -> None:
         """Work out the tick of the batches in ``ready``.
 
@@ -108,6 +110,8 @@ class Plan:
         self._event_format = event_format
         self.line_times: dict[int, int | None] = {}
         """By stream that was touched: the time that its newest line told, None where it told none."""
+        self.record_heads = {} if record_heads is None else dict(record_heads)
+        """By stream: the seq of the line that its newest record begins with, where that is known."""
         self._streams = Streams(catalog)
         self._ready = ready
         # By source and part: the line that the next batch may join, and the seq of the first piece of a long line.
@@ -117,25 +121,27 @@ class Plan:
         self._standing: list[str] = []
         self._rows: dict[str, list[pl.DataFrame]] = {}
         self._extents: dict[str, list[Extent]] = {}
+        self._bytes: dict[str, int] = {}
         for one in ready:
             self._add(one)
         self.parts: list[Part] = []
         for table, frames in self._rows.items():
             frame = pl.concat(frames)
             if frame.height:
-                self.parts.append(
-                    Part(table, frame, _merged(self._extents.get(table, [])), received_us=_received(table, ready))
-                )
+                part = Part(table, frame, _merged(self._extents.get(table, [])), bytes=self._bytes.get(table, 0))
+                part.received_us = _received(table, ready)
+                self.parts.append(part)
         for last in self._unfinished.values():
             self.parts += last.parts if last else []
 
-    def _add(self, one: "Completed") -> None:
+    def _add(self, one: Completed) -> None:
         batch, key = one.batch, (one.batch.source, one.batch.part)
         if key not in self._heads:
             self._heads[key] = self._stored_head(key)
         if not one.rows.height and not batch.events:
             return
         stream = self._streams.get(batch.group, batch.stream)
+        stream.source = batch.source
         self._tell(stream, batch)
         if not one.rows.height:
             return
@@ -144,13 +150,20 @@ class Plan:
         second = first + 1 if joins is None else stream.next_seq
         stream.next_seq = second + one.rows.height - 1
         before_us = self._time_before(stream, one)
-        frame = self._with_heads(key, batch, numbered(one.rows, (first, second), before_us))
+        numbers = numbered(one.rows, (first, second), before_us)
+        unknown = None if stream.is_new else first - 1
+        frame = self._with_heads(key, batch, joined(numbers, self.record_heads.get(stream.id, unknown)))
+        self.record_heads[stream.id] = frame["seq"][-1] if frame["head"][-1] is None else frame["head"][-1]
         stream.add(frame, batch.bytes)
         self._unfinished[key] = None
         if batch.unfinished_bytes:
             self._unfinished[key] = _unfinished(stream, one, frame.tail(1))
             frame = frame.head(-1)
-        self._place(batch.format.table, stream, frame, one.counted)
+        self._remember_time(stream, frame)
+        self._count(one.counted)
+        for table, rows in by_table(one.formats, frame).items():
+            self._place(table, stream, rows)
+            self._bytes[table] = self._bytes.get(table, 0) + batch.bytes - batch.unfinished_bytes
 
     def _tell(self, stream: Stream, batch: Batch) -> None:
         """Give what happened before the rows of a batch its place; the lines and times of the stream stay."""
@@ -161,18 +174,25 @@ class Plan:
             self._extents.setdefault("log", []).append(Extent(stream, first, first + count - 1, count))
             stream.next_seq += count
 
-    def _place(self, table: str, stream: Stream, frame: pl.DataFrame, counted: Mapping[str, pl.DataFrame]) -> None:
-        """Give finished rows, and what was counted of them, their place among the parts."""
+    def _count(self, counted: Mapping[str, pl.DataFrame]) -> None:
+        """Give what was counted of finished rows its place among the parts."""
         for name, deltas in counted.items():
             self._rows.setdefault(name, []).append(deltas)
+
+    def _place(self, table: str, stream: Stream, frame: pl.DataFrame) -> None:
+        """Give finished rows of a table their place among the parts."""
         if frame.height:
             self._rows.setdefault(table, []).append(frame)
             seqs = frame["seq"]
             self._extents.setdefault(table, []).append(Extent(stream, int(seqs[0]), int(seqs[-1]), frame.height))
+
+    def _remember_time(self, stream: Stream, frame: pl.DataFrame) -> None:
+        """Take note of the time that the newest of some rows told."""
+        if frame.height:
             told = frame["time_from"][-1] != FROM_RECEIVED
             self.line_times[stream.id] = int(frame["time"].to_physical()[-1]) if told else None
 
-    def _time_before(self, stream: Stream, one: "Completed") -> int | None:
+    def _time_before(self, stream: Stream, one: Completed) -> int | None:
         """Return the time for lines at the start of a batch that tell none."""
         if one.rows["time"][0] is not None or "time" not in one.batch.records.columns:
             return None
@@ -180,7 +200,7 @@ class Plan:
             self.line_times[stream.id] = None if stream.is_new else self._line_time_of(stream.id)
         return self.line_times[stream.id]
 
-    def _join(self, key: tuple[str, str], stream: Stream, one: "Completed") -> int | None:
+    def _join(self, key: tuple[str, str], stream: Stream, one: Completed) -> int | None:
         """Take away the unfinished line of a part if the first row is the same line; return the seq for that row.
 
         Another line than that comes when the file was replaced or rewritten meanwhile. What was seen of the old one
@@ -192,10 +212,12 @@ class Plan:
         if last is None:
             return None
         name = _mark(key)
-        if not render(one.batch.format, one.rows.head(1))[0].startswith(last.line):
+        if not line_of(one.formats, one.rows).startswith(last.line):
             if last.parts:
                 line, *counts = last.parts
-                self._place(line.table, last.stream, line.rows, {part.table: part.rows for part in counts})
+                self._count({part.table: part.rows for part in counts})
+                self._place(line.table, last.stream, line.rows)
+                self._remember_time(last.stream, line.rows)
             else:
                 self._standing.append(name)
             return None
@@ -244,7 +266,7 @@ class Plan:
 
     def metadata(self, number: int, formats: Mapping[tuple[str, str, str], int]) -> dict[str, object]:
         """Return what each segment of this tick says of it, so that it can be taken in again without the catalog."""
-        used = {(one.batch.format.name, one.batch.format.table, one.batch.format.text) for one in self._ready}
+        used = {(known.name, known.table, known.text) for one in self._ready for known in one.formats.values()}
         used |= {EVENT_FORMAT} if any(one.batch.events for one in self._ready) else set()
         return {
             "version": METADATA_VERSION,
@@ -321,20 +343,21 @@ def _mark(key: tuple[str, str]) -> str:
     return "\0".join(key)
 
 
-def _unfinished(stream: Stream, one: "Completed", row: pl.DataFrame) -> Unfinished:
+def _unfinished(stream: Stream, one: Completed, row: pl.DataFrame) -> Unfinished:
     """Keep a line that may still grow apart, with what is counted of it, so that it can be taken away again."""
     batch, seq = one.batch, int(row["seq"][0])
     name, received = _mark((batch.source, batch.part)), (batch.received_us, batch.received_us)
-    parts = [Part(batch.format.table, row, [Extent(stream, seq, seq, 1)], name, batch.unfinished_bytes)]
+    (table, line), *_ = [(table, rows) for table, rows in by_table(one.formats, row).items() if rows.height]
+    parts = [Part(table, line, [Extent(stream, seq, seq, 1)], name, batch.unfinished_bytes)]
     parts += [
-        Part(table, deltas, unfinished=name, received_us=received)
-        for table, deltas in one.counted_unfinished.items()
+        Part(counts, deltas, unfinished=name, received_us=received)
+        for counts, deltas in one.counted_unfinished.items()
         if deltas.height
     ]
-    return Unfinished(stream, seq, render(batch.format, row)[0], batch.unfinished_bytes, parts)
+    return Unfinished(stream, seq, line_of(one.formats, row), batch.unfinished_bytes, parts)
 
 
-def _received(table: str, ready: Sequence["Completed"]) -> tuple[int, int] | None:
+def _received(table: str, ready: Sequence[Completed]) -> tuple[int, int] | None:
     """Return when the batches of a tick came in, for a table that only counts them: it is dropped with them."""
     if table in RECORD_TABLES:
         return None

@@ -6,35 +6,43 @@ read, which stay for an hour after they are replaced. So a reader never makes th
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from heeler.errors import EnvironmentFailed
 from heeler.formats import Format, render
-from heeler.query.frame import as_expression
-from heeler.query.tree import Query
+from heeler.query.tree import Equal, Query, all_of
 from heeler.store.catalog import open_for_reading, stored_format, transaction
 from heeler.store.events import IS_EVENT
-from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES, TABLES
-from heeler.store.segment import from_blob
+from heeler.store.matching import Matcher, taken
+from heeler.store.piece import Piece
+from heeler.store.schema import FROM_RECEIVED, RECORD_TABLES
 
 _SEGMENTS = (
-    'select "table", path, 0, 0 from segment where "table" in (select value from json_each(?)) and damage is null',
     (
-        'select "table", path, first_seq, last_seq from segment join extent on segment.id = extent.segment '
-        'where "table" in (select value from json_each(?)) and damage is null and extent.stream = ?'
+        'select "table", path, rows, min_time, max_time, 0, 0 from segment '
+        'where "table" in (select value from json_each(?)) and damage is null'
+    ),
+    (
+        'select "table", path, segment.rows, min_time, max_time, first_seq, last_seq from segment '
+        'join extent on segment.id = extent.segment where "table" in (select value from json_each(?)) '
+        "and damage is null and extent.stream = ?"
     ),
 )
 _RECENT = (
-    'select "table", data, 0, 0 from recent where "table" in (select value from json_each(?))',
     (
-        'select "table", data, first_seq, last_seq from recent join extent on recent.id = extent.recent '
-        'where "table" in (select value from json_each(?)) and extent.stream = ?'
+        'select "table", data, rows, min_time, max_time, 0, 0 from recent '
+        'where "table" in (select value from json_each(?))'
+    ),
+    (
+        'select "table", data, recent.rows, min_time, max_time, first_seq, last_seq from recent '
+        'join extent on recent.id = extent.recent where "table" in (select value from json_each(?)) '
+        "and extent.stream = ?"
     ),
 )
+_FINISHED = (f"{_RECENT[0]} and unfinished is null", f"{_RECENT[1]} and unfinished is null")
 """What may hold rows of some tables, all or of one stream."""
 
 
@@ -49,24 +57,7 @@ class StreamInfo:
     last_time_us: int | None
     lines: int
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A segment or a blob that may hold what is asked for. ``first_seq`` and ``last_seq`` are those of one stream."""
-
-    table: str
-    path: Path | None
-    blob: bytes | None
-    first_seq: int = 0
-    last_seq: int = 0
-
-    def frame(self) -> pl.LazyFrame:
-        """Return the rows, with the columns of today's schema."""
-        found = pl.scan_parquet(self.path) if self.path is not None else from_blob(self.blob or b"").lazy()
-        names = found.collect_schema().names()
-        missing = [pl.lit(None, dtype).alias(name) for name, dtype in TABLES[self.table].items() if name not in names]
-        return found.with_columns(missing).select(list(TABLES[self.table]))
+    source: str | None
 
 
 class LakeReader:
@@ -84,8 +75,8 @@ class LakeReader:
     def streams(self) -> list[StreamInfo]:
         """Return all streams, by group and name."""
         rows = self._catalog.execute(
-            "select log_stream.id, log_group.name, log_stream.name, first_time, last_time, lines, bytes "
-            "from log_stream join log_group on log_group.id = log_group order by 2, 3"
+            "select log_stream.id, log_group.name, log_stream.name, first_time, last_time, lines, bytes, "
+            "source from log_stream join log_group on log_group.id = log_group order by 2, 3"
         )
         return [StreamInfo(*row) for row in rows]
 
@@ -104,59 +95,63 @@ class LakeReader:
         self._formats |= {row: stored_format(name, table, definition) for row, name, table, definition in rows}
         return self._formats
 
-    def pieces(self, tables: Sequence[str], stream: int | None = None) -> list[Piece]:
-        """Return what may hold rows of these tables, or of one stream in them, as of this instant."""
+    def pieces(self, tables: Sequence[str], stream: int | None = None, *, finished: bool = False) -> list[Piece]:
+        """Return what may hold rows of these tables, or of one stream in them, as of this instant.
+
+        With ``finished`` alone what has its newline, or will never have one.
+        """
         names = json.dumps(list(tables))
         found = []
         with transaction(self._catalog, writing=False):
-            for sql_of_all, sql_of_stream in (_SEGMENTS, _RECENT):
+            for sql_of_all, sql_of_stream in (_SEGMENTS, _FINISHED if finished else _RECENT):
                 if stream is None:
                     rows = self._catalog.execute(sql_of_all, (names,))
                 else:
                     rows = self._catalog.execute(sql_of_stream, (names, stream))
-                for table, stored, first, last in rows:
+                for table, stored, count, first_us, last_us, first, last in rows:
                     is_path = isinstance(stored, str)
                     path, blob = (self.folder / stored, None) if is_path else (None, stored)
-                    found.append(Piece(table, path, blob, first, last))
+                    found.append(Piece(table, path, blob, count, (first_us, last_us), first, last))
         return found
 
-    def export(self, query: Query) -> Iterator[bytes]:
+    def export(self, query: Query, now_us: int = 0) -> Iterator[bytes]:
         """Yield the lines of all records that match, exactly as they came, by stream and in the order of seq."""
         group, name = query.value_of("group"), query.value_of("stream")
         for stream in self.streams():
             if group in (None, stream.group) and name in (None, stream.stream):
-                for records in self._in_order(stream, query):
-                    # Asked after the records were found: a tick beside this may have brought a format.
-                    yield b"".join(_lines(records, self.formats()))
+                own = (query.where, Equal("group", stream.group), Equal("stream", stream.stream))
+                pieces = self.pieces(list(RECORD_TABLES), stream.id)
+                # Asked after the pieces: a tick beside this may have brought a format.
+                matcher = Matcher(all_of(own), self.formats(), now_us=now_us)
+                for records in _in_order(pieces, matcher):
+                    yield b"".join(lines_of(records, self.formats()))
 
-    def _in_order(self, stream: StreamInfo, query: Query) -> Iterator[pl.DataFrame]:
-        """Yield the matching records of a stream in the order of seq.
 
-        Pieces are read one by one, and together only where their seqs overlap, which bounds the memory.
-        """
-        pieces = sorted(self.pieces(list(RECORD_TABLES), stream.id), key=lambda piece: piece.first_seq)
-        together: list[Piece] = []
-        last_seq = 0
-        for piece in pieces:
-            if together and piece.first_seq > last_seq:
-                yield self._sorted(together, stream, query)
-                together = []
-            together.append(piece)
-            last_seq = max(last_seq, piece.last_seq)
-        if together:
-            yield self._sorted(together, stream, query)
+def _in_order(pieces: Sequence[Piece], matcher: Matcher) -> Iterator[pl.DataFrame]:
+    """Yield the matching records of a stream in the order of seq.
 
-    def _sorted(self, pieces: Sequence[Piece], stream: StreamInfo, query: Query) -> pl.DataFrame:
-        belongs = (pl.col("log_group") == stream.group) & (pl.col("log_stream") == stream.stream)
-        try:
-            found = [piece.frame() for piece in pieces]
-            frames = [frame.filter(belongs & as_expression(query, frame.collect_schema())) for frame in found]
-            return pl.concat(frames, how="diagonal").sort("seq").collect()
-        except (OSError, pl.exceptions.ComputeError) as error:
-            raise EnvironmentFailed(
-                f"A segment of the lake in {self.folder} cannot be read: {error}. `heeler store upkeep` names what is "
-                "damaged and serves the rest."
-            ) from error
+    Pieces are read one by one, and together only where their seqs overlap, which bounds the memory.
+    """
+    together: list[Piece] = []
+    last_seq = 0
+    for piece in sorted(pieces, key=lambda piece: piece.first_seq):
+        if together and piece.first_seq > last_seq:
+            yield _sorted(together, matcher)
+            together = []
+        together.append(piece)
+        last_seq = max(last_seq, piece.last_seq)
+    if together:
+        yield _sorted(together, matcher)
+
+
+def _sorted(pieces: Sequence[Piece], matcher: Matcher) -> pl.DataFrame:
+    found = [
+        frame
+        for piece in pieces
+        if matcher.may_hold(piece)
+        for frame in taken(piece, matcher.rows(piece), list(RECORD_TABLES[piece.table]))
+    ]
+    return pl.concat(found, how="diagonal").sort("seq") if found else pl.DataFrame()
 
 
 def newest_line_time(catalog: sqlite3.Connection, folder: Path, stream: int) -> int | None:
@@ -187,8 +182,10 @@ def newest_line_time(catalog: sqlite3.Connection, folder: Path, stream: int) -> 
     return newest[2] if newest[1] != FROM_RECEIVED else None
 
 
-def _lines(records: pl.DataFrame, formats: dict[int, Format]) -> list[bytes]:
-    """Render records of one or several formats, in their order."""
+def lines_of(records: pl.DataFrame, formats: Mapping[int, Format]) -> list[bytes]:
+    """Render records of one or several formats, in their order, with their endings."""
+    if not records.height:
+        return []
     ids = records["format"].unique().to_list()
     if len(ids) == 1:
         return render(formats[ids[0]], records).to_list()
@@ -197,4 +194,4 @@ def _lines(records: pl.DataFrame, formats: dict[int, Format]) -> list[bytes]:
         part.select("row").with_columns(line=render(formats[key], part))
         for (key,), part in numbered.partition_by("format", as_dict=True).items()
     ]
-    return pl.concat(rendered).sort("row")["line"].to_list() if rendered else []
+    return pl.concat(rendered).sort("row")["line"].to_list()

@@ -1,10 +1,20 @@
 """Turning what a format gave into the rows of a table, and into what is counted of them."""
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import polars as pl
 
+from heeler.formats import Format, members_of, render
 from heeler.formats.section import sections
+from heeler.formats.severity import graded
+from heeler.runs import runs_of
 from heeler.store import Batch
 from heeler.store.schema import FROM_LINE, FROM_LINE_BEFORE, FROM_RECEIVED, HITS, RECORD_TABLES, ROLLUP, Schema
+from heeler.units import SECOND_US
+
+LONGEST_RECORD = 1_000
+"""So many lines are joined to one record at most."""
 
 MOST_SECTIONS = 1000
 """Sections counted by name per group and bucket; a site under attack has millions, which become `OTHER`."""
@@ -12,34 +22,44 @@ MOST_SECTIONS = 1000
 OTHER = "(other)"
 
 
-def completed(batch: Batch, format_id: int) -> pl.DataFrame:
-    """Return the rows of a batch with every column of their table but ``seq`` and ``head``, which the writer gives.
+def completed(batch: Batch, format_ids: Sequence[int]) -> pl.DataFrame:
+    """Return the rows of a batch with every column of their tables but ``seq`` and ``head``, which the writer gives.
 
-    A line without a time of its own has that of the line before it; ``time`` stays null where there is none before
-    in this batch.
+    ``format_ids`` are those of the format's members. A line without a time of its own has that of the line before it;
+    ``time`` stays null where there is none before in this batch. A line whose own time cannot be has the time of
+    receiving. One column more, ``continues``, tells which lines go on with the record before.
     """
-    schema = RECORD_TABLES[batch.format.table]
-    given = batch.records
-    time = pl.col("time") if "time" in given.columns else pl.lit(None, pl.Datetime("us"))
-    constants = {
-        "received": pl.lit(batch.received_us).cast(pl.Datetime("us")),
+    members = members_of(batch.format)
+    schema = {name: dtype for member in members for name, dtype in RECORD_TABLES[member.table].items()}
+    records = graded(batch.records)
+    given = records.columns
+    time = pl.col("time") if "time" in given else pl.lit(None, pl.Datetime("us"))
+    filled = time.forward_fill()
+    absurd = pl.col("absurd").fill_null(value=False) if "absurd" in given else pl.lit(value=False)
+    received = pl.lit(batch.received_us).cast(pl.Datetime("us"))
+    member = pl.col("member").replace_strict(dict(enumerate(format_ids)), return_dtype=pl.Int32)
+    made = {
+        "time": pl.when(absurd).then(received).otherwise(filled) if "absurd" in given else filled,
+        "time_from": pl.when(absurd)
+        .then(FROM_RECEIVED)
+        .when(time.is_not_null())
+        .then(FROM_LINE)
+        .when(filled.is_not_null())
+        .then(FROM_LINE_BEFORE)
+        .otherwise(FROM_RECEIVED),
+        "received": received,
         "log_group": pl.lit(batch.group),
         "log_stream": pl.lit(batch.stream),
-        "format": pl.lit(format_id, pl.Int32),
+        "format": member if "member" in given else pl.lit(format_ids[0]),
     }
-    own = [pl.col(name) for name in schema if name in given.columns and name not in constants and name != "time"]
-    derived = [
-        time.forward_fill().alias("time"),
-        pl.when(time.is_not_null())
-        .then(pl.lit(FROM_LINE, pl.UInt8))
-        .when(time.forward_fill().is_not_null())
-        .then(pl.lit(FROM_LINE_BEFORE, pl.UInt8))
-        .otherwise(pl.lit(FROM_RECEIVED, pl.UInt8))
-        .alias("time_from"),
-    ]
-    rows = given.select(*derived, *own, **constants)
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
-    return rows.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    # One select: each costs as much as a few thousand rows do.
+    return records.select(
+        *(
+            made.get(name, pl.col(name) if name in given else pl.lit(None)).cast(dtype).alias(name)
+            for name, dtype in schema.items()
+        ),
+        continues=pl.col("continues") if "continues" in given else pl.lit(value=False),
+    )
 
 
 def numbered(rows: pl.DataFrame, seqs: tuple[int, int], before_us: int | None) -> pl.DataFrame:
@@ -59,13 +79,47 @@ def numbered(rows: pl.DataFrame, seqs: tuple[int, int], before_us: int | None) -
     )
 
 
+def joined(rows: pl.DataFrame, head_before: int | None) -> pl.DataFrame:
+    """Give lines that go on with a record its first ``seq`` as ``head``; after `LONGEST_RECORD` lines one begins anew.
+
+    ``head_before`` is that of the record before these rows, None where there is none.
+    """
+    if not rows["continues"].any():
+        return rows
+    seq, continues = pl.col("seq"), pl.col("continues")
+    begin = pl.when(~continues).then(seq).forward_fill().fill_null(pl.lit(head_before, pl.Int64))
+    begin = seq - (seq - begin) % LONGEST_RECORD
+    return rows.with_columns(head=pl.when(continues & (begin != seq)).then(begin).otherwise("head"))
+
+
+def by_table(formats: Mapping[int, Format], rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return rows by the table that their formats are for, each with the columns of its table alone."""
+    tables: dict[str, list[int]] = {}
+    for key, known in formats.items():
+        tables.setdefault(known.table, []).append(key)
+    if len(tables) == 1:
+        return {table: rows.select(list(RECORD_TABLES[table])) for table in tables}
+    return {
+        table: rows.filter(pl.col("format").is_in(keys)).select(list(RECORD_TABLES[table]))
+        for table, keys in tables.items()
+    }
+
+
+def line_of(formats: Mapping[int, Format], rows: pl.DataFrame) -> bytes:
+    """Return the line that the first of the rows is."""
+    line: bytes = render(formats[int(rows["format"][0])], rows.head(1))[0]
+    return line
+
+
 def counted(batch: Batch, records: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return the rows of the tables ``hits`` and ``rollup`` for ``records`` of a batch.
 
     A format need not have every field that is counted by: without times the time of receiving counts.
     """
-    if batch.format.table != "access":
+    requests = requests_of(batch.format, records)
+    if requests is None:
         return {}
+    records = requests
     absent = {
         "time": pl.lit(batch.received_us).cast(pl.Datetime("us")),
         "status": pl.lit(None, pl.UInt16),
@@ -74,13 +128,30 @@ def counted(batch: Batch, records: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "path": pl.lit(None, pl.String),
     }
     records = records.with_columns(**{name: one for name, one in absent.items() if name not in records.columns})
+    records = records.with_columns(pl.col("time").fill_null(absent["time"]))
     return {"hits": hits_of(batch.group, records), "rollup": rollup_of(batch.group, records)}
+
+
+def requests_of(known: Format, records: pl.DataFrame) -> pl.DataFrame | None:
+    """Return those of the records of a format that are of the table ``access``; None where it has no such records."""
+    tables = [member.table for member in members_of(known)]
+    if "access" not in tables:
+        return None
+    if "continues" in records.columns:
+        records = records.filter(~pl.col("continues"))
+    if "member" not in records.columns:
+        return records
+    return records.filter(pl.col("member").is_in([number for number, table in enumerate(tables) if table == "access"]))
 
 
 def hits_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
     """Return parsed requests per second, as rows of the table ``hits``."""
-    counted = records.lazy().filter("parsed").group_by(pl.col("time").dt.truncate("1s")).agg(hits=pl.len())
-    return counted.with_columns(log_group=pl.lit(group)).select(_typed(HITS)).collect()
+    seconds = records["time"].to_physical().to_numpy()[records["parsed"].to_numpy()] // SECOND_US
+    heads, lines = runs_of(seconds)
+    each, where = np.unique(seconds[heads], return_inverse=True)
+    hits = np.bincount(where, lines, len(each)).astype(np.int64)
+    counted = pl.DataFrame({"time": each * SECOND_US, "hits": hits})
+    return counted.select(_typed({"time": HITS["time"]}), log_group=pl.lit(group), hits="hits")
 
 
 def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
@@ -102,7 +173,8 @@ def rollup_of(group: str, records: pl.DataFrame) -> pl.DataFrame:
         .group_by(*(key.alias(name) for name, key in keys.items()))
         .agg(hits=pl.len(), bytes=pl.col("bytes").sum())
     )
-    return capped(counted.with_columns(log_group=pl.lit(group)).select(_typed(ROLLUP)).collect())
+    rollup = counted.with_columns(log_group=pl.lit(group)).select(_typed(ROLLUP)).collect()
+    return rollup if rollup.height <= MOST_SECTIONS else capped(rollup)
 
 
 def capped(rollup: pl.DataFrame) -> pl.DataFrame:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from heeler.errors import EnvironmentFailed
 from heeler.model import SourceEvent
-from heeler.store.catalog import FILE, transaction
+from heeler.store.catalog import FILE, make, migrate, transaction, version_of
 from heeler.store.events import EVENT_FORMAT, event_rows
 from heeler.store.plan import Extent, Part, insert_part
-from heeler.store.schema import CATALOG, VERSION
+from heeler.store.schema import VERSION
 from heeler.store.segment import make_durable_folder, sync
 from heeler.store.setting import number_of, set_number
 from heeler.store.streams import Streams
@@ -67,9 +67,11 @@ def _recover(folder: Path, at_step: Callable[[str], None]) -> tuple[str, ...]:
     with closing(sqlite3.connect(made, isolation_level=None)) as catalog:
         catalog.execute("pragma foreign_keys = on")
         if copy is None:
-            _make(catalog)
+            catalog.execute("pragma auto_vacuum = incremental")
+            make(catalog)
             told.append("There is no good copy of the catalog; it is made of what the segments say of themselves.")
         with transaction(catalog):
+            migrate(catalog)
             told += take_in(folder, catalog)
             _write_gap(catalog, " ".join(told))
             # The next copy must know of all this before any file is unlinked.
@@ -95,7 +97,7 @@ def damage_of_catalog(file: Path) -> str:
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as catalog:
             found = str(catalog.execute("pragma quick_check(1)").fetchone()[0])
-            if found == "ok" and catalog.execute("pragma user_version").fetchone()[0] == 0:
+            if found == "ok" and version_of(catalog) == 0:
                 return "it is empty"
     except sqlite3.DatabaseError as error:
         is_damage = error.sqlite_errorcode & 0xFF in _DAMAGE if hasattr(error, "sqlite_errorcode") else False
@@ -122,16 +124,9 @@ def _newest_good_copy(folder: Path, told: list[str]) -> Path | None:
             told.append(f"The copy {copy} of the catalog is damaged: {damage}.")
             continue
         with closing(sqlite3.connect(copy, isolation_level=None)) as catalog:
-            if catalog.execute("pragma user_version").fetchone()[0] == VERSION:
+            if 0 < version_of(catalog) <= VERSION:
                 known.append((number_of(catalog, "tick"), number_of(catalog, "merge"), copy.name, copy))
     return max(known)[-1] if known else None
-
-
-def _make(catalog: sqlite3.Connection) -> None:
-    catalog.execute("pragma auto_vacuum = incremental")
-    for statement in CATALOG.split(";"):
-        catalog.execute(statement)
-    catalog.execute(f"pragma user_version = {VERSION}")
 
 
 def _set_aside(folder: Path) -> list[str]:

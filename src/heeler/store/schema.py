@@ -16,7 +16,7 @@ RECORD: Schema = {
     "log_group": pl.String,
     "log_stream": pl.String,
     "seq": pl.Int64,
-    "head": pl.Int64,  # of a piece of a long line: the seq of its first piece
+    "head": pl.Int64,  # of a piece of a long line, the seq of its first piece; of a line that goes on, of its record
     "severity": pl.UInt8,  # 1-24, OpenTelemetry log data model
     "format": pl.Int32,  # id in the catalog
     "zone": pl.Int16,  # minutes east of UTC; null where the line has none
@@ -60,7 +60,7 @@ RECORD_TABLES: Mapping[str, Schema] = {"access": {**RECORD, **ACCESS}, "log": {*
 ROLLUP_TABLES: Mapping[str, Schema] = {"hits": HITS, "rollup": ROLLUP}
 TABLES: Mapping[str, Schema] = {**RECORD_TABLES, **ROLLUP_TABLES}
 
-VERSION = 1
+VERSION = 2
 """The version of everything here. A lake of a newer one is refused; one of an older one is migrated."""
 
 CATALOG = """
@@ -69,7 +69,7 @@ create table log_group (id integer primary key, name text not null unique) stric
 create table log_stream (
     id integer primary key, log_group integer not null references log_group, name text not null,
     next_seq integer not null, first_time integer, last_time integer, lines integer not null, bytes integer not null,
-    unique (log_group, name)
+    source text, unique (log_group, name)
 ) strict;
 create table format (
     id integer primary key, name text not null, "table" text not null, definition text not null,
@@ -109,9 +109,18 @@ create table alert (
     id integer primary key, rule text not null, state text not null, hits integer not null, time integer not null,
     zone integer not null, unique (rule, state, time)
 ) strict;
+create table saved_search (name text primary key, query text not null) strict;
 -- Files that nothing refers to any more, since when, and whether a copy of the catalog knows that too (0 or 1).
 create table garbage (
     path text primary key, since integer not null, replaced_tick integer not null, copied integer not null default 0
 ) strict;
 """
 """The catalog of a lake. All times are UTC microseconds since 1970."""
+
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "alter table log_stream add column source text",
+        "create table saved_search (name text primary key, query text not null) strict",
+    )
+}
+"""By version, the statements that bring a catalog of that version to the next one."""

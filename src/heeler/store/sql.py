@@ -43,6 +43,7 @@ STREAMS: Schema = {
     "last_time": pl.Datetime("us"),
     "lines": pl.Int64,
     "bytes": pl.Int64,
+    "source": pl.String,
 }
 ALERTS: Schema = {
     "rule": pl.String,
@@ -122,7 +123,7 @@ class Views:
             self._create(table, exp.union(*selects, distinct=False))
         elif table == "streams":
             rows = [
-                (one.group, one.stream, one.first_time_us, one.last_time_us, one.lines, one.bytes)
+                (one.group, one.stream, one.first_time_us, one.last_time_us, one.lines, one.bytes, one.source)
                 for one in self._reader.streams()
             ]
             self._create(table, self._of_rows(table, rows, STREAMS))

@@ -11,7 +11,7 @@ class Stream:
     """A stream while a tick is worked out; ``id`` and ``next_seq`` are as they will be stored.
 
     ``first_us`` and ``last_us`` are the earliest and the latest time of its records, ``lines`` and ``bytes`` what the
-    tick adds to those before.
+    tick adds to those before, ``source`` where its lines came from last.
     """
 
     id: int
@@ -26,6 +26,7 @@ class Stream:
     seq_before: int = 1
     lines_before: int = 0
     bytes_before: int = 0
+    source: str | None = None
 
     def add(self, rows: pl.DataFrame, size: int) -> None:
         """Count rows of so many bytes."""
@@ -37,9 +38,13 @@ class Stream:
         self.last_us = last if self.last_us is None else max(last, self.last_us)
 
     def state(self, tick: int) -> tuple[object, ...]:
-        """Return what the metadata of a segment says of a stream: next seq before and after, times, totals, tick."""
+        """Return what the metadata of a segment says of a stream.
+
+        Group, name, next seq before and after, first and last time, lines, bytes, source, tick.
+        """
         lines, size = self.lines_before + self.lines, self.bytes_before + self.bytes
-        return self.group, self.name, self.seq_before, self.next_seq, self.first_us, self.last_us, lines, size, tick
+        named, seqs = (self.group, self.name), (self.seq_before, self.next_seq)
+        return *named, *seqs, self.first_us, self.last_us, lines, size, self.source, tick
 
 
 class Streams:
@@ -53,13 +58,14 @@ class Streams:
         """Return a stream as it is now, or a new one."""
         if (group, name) not in self._streams:
             row = self._catalog.execute(
-                "select log_stream.id, next_seq, first_time, last_time, lines, bytes from log_stream "
+                "select log_stream.id, next_seq, first_time, last_time, lines, bytes, source from log_stream "
                 "join log_group on log_group.id = log_group where log_group.name = ? and log_stream.name = ?",
                 (group, name),
             ).fetchone()
             if row:
                 stream = Stream(row[0], group, name, row[1], is_new=False, first_us=row[2], last_us=row[3])
-                stream.seq_before, stream.lines_before, stream.bytes_before = row[1], row[4], row[5]
+                stream.seq_before = row[1]
+                stream.lines_before, stream.bytes_before, stream.source = row[4:]
             else:
                 last = self._catalog.execute("select coalesce(max(id), 0) from log_stream").fetchone()[0]
                 new = sum(one.is_new for one in self._streams.values())
@@ -77,13 +83,17 @@ class Streams:
             if one.is_new:
                 self._catalog.execute("insert or ignore into log_group (name) values (?)", (one.group,))
                 self._catalog.execute(
-                    "insert into log_stream (id, log_group, name, next_seq, first_time, last_time, lines, bytes) "
-                    "select ?, id, ?, ?, ?, ?, ?, ? from log_group where name = ?",
-                    (one.id, one.name, one.next_seq, one.first_us, one.last_us, one.lines, one.bytes, one.group),
+                    "insert into log_stream "
+                    "(id, log_group, name, next_seq, first_time, last_time, lines, bytes, source) "
+                    "select ?, id, ?, ?, ?, ?, ?, ?, ? from log_group where name = ?",
+                    (
+                        *(one.id, one.name, one.next_seq, one.first_us, one.last_us, one.lines, one.bytes),
+                        *(one.source, one.group),
+                    ),
                 )
             else:
                 self._catalog.execute(
                     "update log_stream set next_seq = ?, first_time = ?, last_time = ?, lines = lines + ?, "
-                    "bytes = bytes + ? where id = ?",
-                    (one.next_seq, one.first_us, one.last_us, one.lines, one.bytes, one.id),
+                    "bytes = bytes + ?, source = ? where id = ?",
+                    (one.next_seq, one.first_us, one.last_us, one.lines, one.bytes, one.source, one.id),
                 )

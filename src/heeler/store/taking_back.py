@@ -3,7 +3,7 @@
 import polars as pl
 
 from heeler.store.lake import Lake
-from heeler.store.reading import Piece
+from heeler.store.piece import Piece
 from heeler.store.records import OTHER
 from heeler.store.schema import ROLLUP_TABLES
 

@@ -194,14 +194,17 @@ class _TakingIn:
         self._taken.append(found)
 
     def _set_state(self, state: list[Any]) -> None:
-        group, name, _, next_seq, first, last, lines, size, _ = state
+        group, name, _, next_seq, first, last, lines, size = state[:8]
+        source = state[8] if len(state) > 9 else None  # the first segments did not name it
         self._catalog.execute("insert or ignore into log_group (name) values (?)", (group,))
         self._catalog.execute(
-            "insert into log_stream (log_group, name, next_seq, first_time, last_time, lines, bytes) "
-            "select id, ?, ?, ?, ?, ?, ? from log_group where name = ? on conflict do update set "  # newest: seq rises
+            "insert into log_stream (log_group, name, next_seq, first_time, last_time, lines, bytes, source) "
+            "select id, ?, ?, ?, ?, ?, ?, ? from log_group where name = ? "
+            "on conflict do update set "  # newest: seq rises
             "next_seq = excluded.next_seq, first_time = excluded.first_time, last_time = excluded.last_time, "
-            "lines = excluded.lines, bytes = excluded.bytes where excluded.next_seq >= log_stream.next_seq",
-            (name, next_seq, first, last, lines, size, group),
+            "lines = excluded.lines, bytes = excluded.bytes, source = excluded.source "
+            "where excluded.next_seq >= log_stream.next_seq",
+            (name, next_seq, first, last, lines, size, source, group),
         )
 
     def _list(self, found: Found) -> None:

@@ -34,6 +34,10 @@ LONGEST_RECENT_US = 5 * 60_000_000
 MERGED_AT_ONCE = 12
 """So many segments of about one size become one; each record is rewritten a few times in all, not each time."""
 
+MOST_UNMERGED = 500
+"""While lines come as fast as they can be read, merging waits: it would take a core and half of the memory from them.
+With so many segments to merge it waits no longer, since questions open each of them."""
+
 LOOK_EVERY_US = 1_000_000
 MERGE_EVERY_US = 30_000_000
 CHECK_ONE_EVERY_US = 10_000_000
@@ -67,9 +71,10 @@ class Upkeep:
         self._last: dict[str, int] = {}
         self._unknown_told: set[str] = set()
 
-    def step(self, now_us: int, budget_s: float = 0.1) -> bool:
+    def step(self, now_us: int, budget_s: float = 0.1, *, is_busy: bool = False) -> bool:
         """Work for about ``budget_s``, and tell whether there is more to do right now.
 
+        ``is_busy`` says that lines come as fast as they can be read; what may wait is not begun then.
         One bit of work is never cut, so a call can take some tenths of a second. Raises `EnvironmentFailed` where the
         disk or the catalog fails; nothing is lost then, and a later call tries again.
         """
@@ -78,7 +83,7 @@ class Upkeep:
             while True:
                 is_new = self._work is None
                 if self._work is None:
-                    self._work = self._next(now_us)
+                    self._work = self._next(now_us, is_busy=is_busy)
                     if self._work is None:
                         return False
                 if next(self._work, self) is self:
@@ -120,13 +125,13 @@ class Upkeep:
         """Return why ingest must pause, as a sentence; empty while there is room."""
         return pause_reason(self._lake.folder, self._usage)
 
-    def _next(self, now_us: int) -> Iterator[object] | None:
+    def _next(self, now_us: int, *, is_busy: bool) -> Iterator[object] | None:
         if "failed" in self._last and not self._is_due("failed", RETRY_AFTER_US, now_us):
             return None
         self._last.pop("failed", None)
         if not self._is_due("look", LOOK_EVERY_US, now_us):
             return None
-        chore = self._by_the_clock(now_us) or self._by_what_there_is(now_us)
+        chore = self._by_the_clock(now_us) or self._by_what_there_is(now_us, is_busy=is_busy)
         if chore is not None:
             self._last.pop("look")  # there may be more, so the next call looks again
         return chore
@@ -143,11 +148,12 @@ class Upkeep:
             return self._look_for_unknown(now_us)
         return None
 
-    def _by_what_there_is(self, now_us: int) -> Iterator[object] | None:
+    def _by_what_there_is(self, now_us: int, *, is_busy: bool) -> Iterator[object] | None:
         if not self.pause_reason():
             if self._flush_is_due(now_us):
                 return flush(self._lake, now_us)
-            if self._is_due("merge", MERGE_EVERY_US, now_us) and (chosen := self._to_merge(now_us)):
+            waits = is_busy and self._unmerged() < MOST_UNMERGED
+            if not waits and self._is_due("merge", MERGE_EVERY_US, now_us) and (chosen := self._to_merge(now_us)):
                 self._last.pop("merge")
                 return self._merge(chosen, now_us)
         if self._free_pages() > FREE_PAGES:
@@ -156,6 +162,10 @@ class Upkeep:
             for due in to_check(self._lake.catalog, now_us - CHECK_EVERY_US, 1):
                 return self._check(due.id, now_us)
         return None
+
+    def _unmerged(self) -> int:
+        row = self._lake.catalog.execute("select count(*) from segment where ordered = 0 and damage is null").fetchone()
+        return int(row[0])
 
     def _is_due(self, what: str, every_us: int, now_us: int) -> bool:
         last = self._last.get(what)

@@ -21,11 +21,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def plain(frame: pl.DataFrame) -> tuple[list[str], list[list[object]]]:
     """Return the columns and rows of a frame, times as text with their zone, for the writers below."""
-    rows = [[_zoned(value) for value in row] for row in frame.iter_rows()]
+    rows = [[zoned(value) for value in row] for row in frame.iter_rows()]
     return frame.columns, rows
 
 
-def _zoned(value: object) -> object:
+def zoned(value: object) -> object:
+    """Return a value, and a time as text with its zone."""
     return f"{value.isoformat()}+00:00" if isinstance(value, datetime) else value
 
 

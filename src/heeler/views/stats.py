@@ -4,7 +4,6 @@ Requests are counted while they are stored, in buckets of ten seconds by section
 that is enough for a question, no record is read; the answer is the same.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +11,9 @@ import polars as pl
 
 from heeler.errors import EnvironmentFailed, UsageError
 from heeler.formats.section import sections
+from heeler.query.fields import DERIVED, FIELDS, field_named, meant
 from heeler.query.frame import as_expression
-from heeler.query.language import FIELDS
-from heeler.query.tree import Query
+from heeler.query.tree import And, Condition, Equal, Query, field_of, leaves
 from heeler.store.reading import LakeReader
 from heeler.store.schema import RECORD_TABLES, TABLES
 
@@ -25,9 +24,6 @@ PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 MEASURED = ("bytes", "duration")
 """What percentiles may be asked of: bytes, and the duration in seconds."""
 
-_DERIVED = ("section", "class")
-"""What requests can be grouped by beside the fields of a query."""
-
 _OF_ROLLUP = {"section": "section", "class": "class", "group": "log_group"}
 _ERRORS = (4, 5)
 _ALL = Query()
@@ -36,7 +32,10 @@ _SECOND_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StatsQuestion:
-    """What is asked for. ``top`` 0 means all groups; the interval begins at multiples of ``every_s`` since 1970."""
+    """What is asked for. ``top`` 0 means all groups; the interval begins at multiples of ``every_s`` since 1970.
+
+    Times in the query count from ``now_us``.
+    """
 
     query: Query = _ALL
     by: tuple[str, ...] = ()
@@ -45,6 +44,7 @@ class StatsQuestion:
     since_us: int | None = None
     until_us: int | None = None
     percentiles_of: str = ""
+    now_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +80,18 @@ def stats(reader: LakeReader, question: StatsQuestion, *, rollup: bool = True) -
 
 def table_of(question: StatsQuestion) -> str:
     """Return the table that has all fields of a question: ``access`` where several do."""
-    known = [*FIELDS, *_DERIVED]
+    known = [*FIELDS, *DERIVED]
     for field in question.by:
         if field not in known:
-            close = difflib.get_close_matches(field, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else f" Known are {', '.join(known)}."
+            hint = meant(field, known) or f" Known are {', '.join(known)}."
             raise UsageError(f"There is no field named {field!r} to group by.{hint}")
     if question.percentiles_of not in ("", *MEASURED):
         raise UsageError(f"Percentiles are of {' or '.join(MEASURED)}, not of {question.percentiles_of!r}.")
-    fields = [*question.by, *(one.field for one in question.query.conditions)]
-    requests = set(_DERIVED) & set(fields) or question.percentiles_of
+    asked = (field_of(leaf) for leaf in leaves(question.query.where))
+    fields = [*question.by, *(field for field in asked if field is not None)]
+    requests = set(DERIVED) & set(fields) or question.percentiles_of
     for table, schema in RECORD_TABLES.items():
-        has_all = all(FIELDS.get(field, field) in schema or field in _DERIVED for field in fields)
+        has_all = all(field_named(field).column in schema or field in DERIVED for field in fields)
         if has_all and (table == "access" or not requests):
             return table
     raise UsageError(f"No kind of record has all of {', '.join(dict.fromkeys(fields))}: requests and messages differ.")
@@ -102,17 +102,22 @@ def is_counted(question: StatsQuestion) -> bool:
     edges = (question.since_us, question.until_us)
     return (
         set(question.by) <= set(_OF_ROLLUP)
-        and all(condition.field == "group" for condition in question.query.conditions)
+        and all(isinstance(part, Equal) and part.field == "group" for part in _conjunction(question.query))
         and not question.percentiles_of
         and (question.every_s or BUCKET_S) % BUCKET_S == 0
         and all(edge is None or edge % (BUCKET_S * _SECOND_US) == 0 for edge in edges)
     )
 
 
+def _conjunction(query: Query) -> tuple[Condition, ...]:
+    return query.where.parts if isinstance(query.where, And) else (query.where,)
+
+
 def _of_rollup(reader: LakeReader, question: StatsQuestion) -> pl.LazyFrame:
     rows = _pieces(reader, "rollup")
-    for condition in question.query.conditions:
-        rows = rows.filter(pl.col("log_group") == condition.value)
+    for part in _conjunction(question.query):
+        if isinstance(part, Equal):
+            rows = rows.filter(pl.col("log_group") == part.value)
     keys = _interval(question) | {field: pl.col(_OF_ROLLUP[field]) for field in question.by}
     errors = pl.col("hits").filter(pl.col("class").is_in(_ERRORS)).sum()
     summed = _grouped(
@@ -124,12 +129,18 @@ def _of_rollup(reader: LakeReader, question: StatsQuestion) -> pl.LazyFrame:
 
 def _of_records(reader: LakeReader, question: StatsQuestion, table: str) -> pl.LazyFrame:
     rows = _pieces(reader, table)
-    matching = as_expression(question.query, pl.Schema(dict(TABLES[table])))
+    schema = pl.Schema(dict(TABLES[table]))
+    matching = as_expression(question.query.where, schema, reader.formats(), table, question.now_us)
     if table == "access" and question.query.value_of("parsed") is None:
         matching &= pl.col("parsed")
     rows = _within(rows.filter(matching), question)
-    derived = {"section": _section(), "class": (pl.col("status") // 100).cast(pl.UInt8).fill_null(0)}
-    keys = _interval(question) | {field: derived.get(field, pl.col(FIELDS.get(field, field))) for field in question.by}
+    names = {number: known.name for number, known in reader.formats().items()}
+    derived = {
+        "section": _section(),
+        "class": (pl.col("status") // 100).cast(pl.UInt8).fill_null(0),
+        "format": pl.col("format").replace_strict(names, default=None, return_dtype=pl.String),
+    }
+    keys = _interval(question) | {field: derived.get(field, pl.col(field_named(field).column)) for field in question.by}
     if table != "access":
         return _grouped(rows, keys, [pl.len().alias("records")]).filter(pl.col("records") > 0)
     values = [

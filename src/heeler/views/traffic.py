@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from heeler.rules.event_time import SECOND_US
-from heeler.rules.window import Integers
+from heeler.runs import Integers
+from heeler.units import SECOND_US
 from heeler.views.snapshot import Block
 
 TOP = 10

@@ -12,13 +12,14 @@ import polars as pl
 from heeler.clock import Clock
 from heeler.errors import SourceUnavailable
 from heeler.formats import Format
+from heeler.formats.choose import Formats
 from heeler.ingest.watched import WatchStore
 from heeler.model import Chunk
 from heeler.pipeline import parsed
 from heeler.rules.alert import HighTraffic
-from heeler.rules.event_time import SECOND_US
 from heeler.sources import Source
 from heeler.store import AlertRow
+from heeler.units import SECOND_US
 from heeler.views.escape import printable
 from heeler.views.invalid import InvalidLines
 from heeler.views.merge import Merge
@@ -40,7 +41,8 @@ _TICK_SECONDS = 1.0
 class WatchOptions:
     """What to watch and how.
 
-    ``format`` None means that each file's format is detected; ``screen`` that the last lines are kept for one.
+    ``format`` None means that each file's format is detected, among those that are ``known``; ``screen`` that the last
+    lines are kept for one.
     """
 
     paths: tuple[str, ...]
@@ -49,6 +51,7 @@ class WatchOptions:
     replay: bool = False
     from_start: bool = False
     format: Format | None = None
+    known: Formats | None = None
     screen: bool = False
 
 
@@ -79,12 +82,15 @@ class WatchSession:
         self._alerts: list[AlertRow] = []  # told, but not handed to the store yet
         self._watching = Watching(options.rule, options.interval_s)
         self._replayed = [
-            WatchedFile(path, options.format, clock, replay=True) for path in options.paths if options.replay
+            WatchedFile(path, options.format, clock, known=options.known, replay=True)
+            for path in options.paths
+            if options.replay
         ]
         self._followed = WatchedFiles(
             () if options.replay else options.paths,
             options.format,
             clock,
+            known=options.known,
             from_start=options.from_start,
             positions=store.positions if store else {},
         )

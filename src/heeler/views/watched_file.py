@@ -12,11 +12,12 @@ import polars as pl
 
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, UsageError
-from heeler.formats import Format
+from heeler.formats import Format, members_of, severity
 from heeler.formats.access import ACCESS_FORMATS
-from heeler.formats.choose import guesses, is_binary
+from heeler.formats.choose import Formats, guesses, is_binary
 from heeler.formats.lines import split
 from heeler.formats.section import sections
+from heeler.formats.timestamps import Receipt
 from heeler.model import Chunk
 from heeler.sources.file import FileSource
 from heeler.views.escape import printable
@@ -32,6 +33,9 @@ _SHAPE: dict[str, pl.DataType | type[pl.DataType]] = {
     "status": pl.UInt16,
     "bytes": pl.UInt64,
 }
+_LOG_COLUMNS = {"program", "host", "severity"}
+"""What is read of records that are no requests."""
+
 _SAMPLE_BYTES = 256 << 10
 _ENOUGH_LINES = 100
 """A format that parsed less than half of this many lines is looked for again."""
@@ -43,9 +47,10 @@ class WatchedFile:
     def __init__(
         self,
         path: str,
-        known: Format | None,
+        given: Format | None,
         clock: Clock,
         *,
+        known: Formats | None = None,
         replay: bool,
         look: bool = True,
     ) -> None:
@@ -57,11 +62,12 @@ class WatchedFile:
         self.path = path
         self.state: Literal["waiting", "following", "ended"] = "following" if replay else "waiting"
         self.lines = self.parsed = self.bytes = 0
-        self.format = known
+        self.format = given
         self.message = ""
         self.beginning = ""
         """What the first lines of a file that exists already tell of its format, in a sentence."""
-        self._given = known is not None
+        self._given = given is not None
+        self._known = known
         self._replay = replay
         self._clock = clock
         if path != "-" and look:
@@ -118,7 +124,7 @@ class WatchedFile:
         if self._given and self.format is not None:
             parsed = bool(len(lines)) and bool(self.format.parse(lines, ())["parsed"].any())
         else:
-            best = guesses(lines)
+            best = guesses(lines, self._known)
             parsed = bool(best)
             self.format = best[0].format if best else self.format
         if refuse_binary and is_binary(whole) and not parsed:
@@ -138,8 +144,10 @@ class WatchedFile:
 
     def _parse(self, chunk: Chunk) -> pl.DataFrame:
         chosen = self.likeliest
-        records = chosen.parse(split(chunk.data), COLUMNS | {"path"} if "section" not in chosen.offers else COLUMNS)
-        return _complete(records)
+        needed = COLUMNS | _LOG_COLUMNS if chosen.table == "log" else COLUMNS
+        needed = needed if "section" in chosen.offers else needed | {"path"}
+        records = chosen.parse(split(chunk.data), needed, Receipt(chunk.received_us))
+        return _complete(_requests(chosen, records))
 
     def count(self, chunk: Chunk, records: pl.DataFrame) -> None:
         """Take note of what was read."""
@@ -162,6 +170,23 @@ class WatchedFile:
         """Return how the file fares."""
         name = self.format.name if self.format else None
         return FileStatus(self.shown_path, self.state, name, self.lines, self.parsed, self.bytes, self.message)
+
+
+def _requests(chosen: Format, records: pl.DataFrame) -> pl.DataFrame:
+    """Return what is counted: requests, and of a format that has none each record, by its program and severity."""
+    tables = [member.table for member in members_of(chosen)]
+    if "access" in tables:
+        if "member" not in records.columns:
+            return records
+        others = [number for number, table in enumerate(tables) if table != "access"]
+        return records.filter(~(pl.col("member").is_in(others) & pl.col("parsed")))
+    if "continues" in records.columns:
+        records = records.filter(~pl.col("continues"))
+    made = {"section": "program", "client": "host"}
+    found = {name: pl.col(column) for name, column in made.items() if column in records.columns}
+    if "severity" in records.columns:
+        found["method"] = severity.name_of(pl.col("severity"))
+    return records.with_columns(**found)
 
 
 def _complete(records: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 from heeler.clock import Clock
 from heeler.errors import HeelerError
 from heeler.formats import Format
+from heeler.formats.choose import Formats
 from heeler.model import Chunk, Position
 from heeler.sources.file import FileSource
 from heeler.sources.file_names import Names
@@ -28,12 +29,14 @@ class WatchedFiles:
     def __init__(
         self,
         paths: Sequence[str],
-        known: Format | None,
+        given: Format | None,
         clock: Clock,
         *,
+        known: Formats | None = None,
         from_start: bool,
         positions: Mapping[str, Position] = {},
     ) -> None:
+        self._given = given
         self._known = known
         self._clock = clock
         self._from_start = from_start
@@ -59,7 +62,7 @@ class WatchedFiles:
         key = chunk.path or "-"
         if key in self._files:
             return self._files[key]
-        file = WatchedFile(key, self._known, self._clock, replay=False, look=False)
+        file = WatchedFile(key, self._given, self._clock, known=self._known, replay=False, look=False)
         # That a pattern was matched is told under its name, and stored; it is no file to be shown.
         return self._files.setdefault(key, file) if chunk.data or chunk.events else file
 
@@ -72,7 +75,7 @@ class WatchedFiles:
         self._positions[chunk.part] = chunk.position
 
     def _look(self, path: str) -> WatchedFile:
-        return WatchedFile(path, self._known, self._clock, replay=False)
+        return WatchedFile(path, self._given, self._clock, known=self._known, replay=False)
 
     def _follow(self) -> FileSource:
         return FileSource(

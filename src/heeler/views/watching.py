@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 
 from heeler.rules.alert import HighTraffic
-from heeler.rules.event_time import SECOND_US, EventClock
-from heeler.rules.window import HitWindow, Integers
+from heeler.rules.event_time import EventClock
+from heeler.rules.window import HitWindow
+from heeler.runs import Integers
+from heeler.units import SECOND_US
 from heeler.views.snapshot import AlertLine, Block
 from heeler.views.traffic import Traffic
 

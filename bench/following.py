@@ -1,6 +1,6 @@
 """How fast many followed files are read beside one of the same size, and what thousands of idle ones cost.
 
-    python bench/tail.py [--megabytes 400] [--files 100] [--idle 5000]
+    python bench/following.py [--megabytes 400] [--files 100] [--idle 5000]
 
 First one file, then as many files with as many bytes in all, from their start to their end, each in a process of its
 own; processor time counts, as the machine may be shared. Then thousands of files are followed of which ten are written
