@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from heeler.sources import rotated_files
+from heeler.sources.descriptors import Descriptors
+from heeler.sources.file_lines import OpenFile
 from stage import Stage, append, rotate
 
 
@@ -86,3 +88,31 @@ def test_a_rename_between_listing_and_opening_is_no_deletion(
 
     assert stage.data == b"one\ntwo\nthree\nfour\n"
     assert "replaced" not in stage.events
+
+
+def test_rotations_while_many_missed_files_are_opened_lose_none(
+    log: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often all is listed anew, before the missed files are open they have other names."""
+    numbers = iter(range(60))
+
+    def rotate_once() -> None:
+        if (number := next(numbers, None)) is not None:
+            append(log, b"%d\n" % number)()
+            rotate(log, keep=100)()
+
+    def then_rotate(path: Path, descriptors: Descriptors) -> OpenFile:
+        file = OpenFile(path, descriptors)
+        if path != log and len(opens) % 3 == 2:
+            rotate_once()
+        opens.append(path)
+        return file
+
+    opens: list[Path] = []
+    for _ in range(6):
+        rotate_once()
+    monkeypatch.setattr("heeler.sources.generations.OpenFile", then_rotate)
+    stage.run(*[lambda: None] * 5)
+
+    written = next(numbers, 60)
+    assert sorted(stage.data.split()) == sorted([b"one", *(b"%d" % number for number in range(written))])

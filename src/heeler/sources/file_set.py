@@ -105,18 +105,26 @@ class FileSet:
 
     def _look_at_changed(self) -> None:
         changed, self._changed = self._changed, set()
+        behind: set[Follower] = set()
         for path in changed:
-            if follower := self._followers.get(path) or self._targets.get(path):
+            if follower := self._at(path):
                 if follower.path.is_symlink() and str(follower.path.resolve()) not in self._targets:
                     self._watch(self._names.look().directories)
                 self._look_at([follower])
             else:
                 folder, _, name = path.rpartition("/")
-                for base in rotated_from(name):
-                    if follower := self._followers.get(f"{folder}/{base}") or self._targets.get(f"{folder}/{base}"):
-                        follower.look_behind()
-                        self._queued(follower)
+                behind |= {found for base in rotated_from(name) if (found := self._at(f"{folder}/{base}"))}
                 self._appeared = self._appeared or self._names.may_match(path)
+        # Once each: one rotation renames every file that was rotated before it.
+        self._look_behind(behind)
+
+    def _at(self, path: str) -> Follower | None:
+        return self._followers.get(path) or self._targets.get(path)
+
+    def _look_behind(self, followers: Iterable[Follower]) -> None:
+        for follower in followers:
+            follower.look_behind()
+            self._queued(follower)
 
     def _look_at(self, followers: list[Follower]) -> None:
         for follower in followers:

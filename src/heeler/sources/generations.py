@@ -1,6 +1,7 @@
 """The files that have stood at one followed path: each with how far it was read, and where it is now."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from heeler.sources.file_identity import Identity
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import Place
 from heeler.sources.packed_file import PackedFile
-from heeler.sources.rotated_files import Listings, Rotated, is_packed
+from heeler.sources.rotated_files import Listing, Listings, Rotated, is_packed
 
 AnyFile = OpenFile | PackedFile
 
@@ -159,16 +160,30 @@ class Rotations:
         return found
 
     def open(self, rotated: Rotated) -> AnyFile | None:
-        """Open a rotated file if it is still there."""
+        """Open a rotated file under whatever name it has now, if it is still there."""
         try:
-            file = PackedFile(rotated.path) if rotated.is_packed else OpenFile(rotated.path, self._descriptors)
-        except OSError as error:
-            self._is_stale |= isinstance(error, FileNotFoundError)
+            file = _opened(rotated.path, self._descriptors)
+        except FileNotFoundError:
+            self._is_stale = True
+            return self._follow(rotated)
+        except OSError:
             return None
         if file.identity.inode == rotated.inode:
             return file
         file.close()
         self._is_stale = True
+        return self._follow(rotated)
+
+    def _follow(self, rotated: Rotated) -> AnyFile | None:
+        """Open a file that was renamed since it was listed. Its place among the others is still what it was."""
+        for _ in range(MOST_LISTINGS):
+            listing = Listing(rotated.path.parent)
+            for path in listing.with_inode(rotated.inode):
+                with suppress(OSError):
+                    file = _opened(path, self._descriptors)
+                    if file.identity.inode == rotated.inode:
+                        return file
+                    file.close()
         return None
 
     def before(self, place: Place, skip: Test, ends: Test, *, is_here: bool) -> list[AnyFile]:
@@ -242,7 +257,7 @@ class Rotations:
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:
-            file = PackedFile(path) if is_packed(path.name) else OpenFile(path, self._descriptors)
+            file = _opened(path, self._descriptors)
         except OSError as error:
             self._is_stale |= isinstance(error, FileNotFoundError)
             return None
@@ -251,3 +266,7 @@ class Rotations:
         self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None
+
+
+def _opened(path: Path, descriptors: Descriptors) -> AnyFile:
+    return PackedFile(path) if is_packed(path.name) else OpenFile(path, descriptors)

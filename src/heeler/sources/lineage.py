@@ -127,7 +127,7 @@ class Lineage:
             else:
                 events.append(told.lost(self._path, here, place))
                 self._drop(name)
-                if file := rotations.rewritten(place, here):
+                if not self._is_held(place.identity) and (file := rotations.rewritten(place, here)):
                     self._append(file, rotated=True)
         self.generations.sort(key=lambda one: one.number)
         self._forget_old(rotations)
@@ -249,8 +249,10 @@ class Lineage:
     def _is_other(self, identity: Identity) -> bool:
         """Tell whether a file is known, so that it is no missed one and no copy."""
         is_free = self._reading.claims.is_free(identity.device, identity.inode, self)
-        is_held = any(one.file.identity.may_be(identity) for one in self.generations)
-        return is_held or not is_free or bool(self.known.of(identity))
+        return self._is_held(identity) or not is_free or bool(self.known.of(identity))
+
+    def _is_held(self, identity: Identity) -> bool:
+        return any(one.file.identity.may_be(identity) for one in self.generations)
 
     def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None, now: Place) -> list[AnyFile]:
         """Return what came between the content that was read and the one that is there ``now``."""

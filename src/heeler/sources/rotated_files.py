@@ -57,7 +57,11 @@ class Listing:
 
     def of(self, identity: Identity) -> list[Path]:
         """Return the paths that may be this file; only opening one tells."""
-        return [self.directory / name for name in self._by_inode.get(identity.inode, ())]
+        return self.with_inode(identity.inode)
+
+    def with_inode(self, inode: int) -> list[Path]:
+        """Return the paths that lead to an inode."""
+        return [self.directory / name for name in self._by_inode.get(inode, ())]
 
     def rotated(self, name: str) -> list[Rotated]:
         """Return what rotation may have made of the file ``name`` here, oldest first.
