@@ -26,6 +26,8 @@ def watch(lake: Lake, log: Path) -> None:
 
     async def run() -> None:
         store = WatchStore(lake, SystemClock(), lambda _: None)
+        if any(int(str(one.get("offset", 0))) >= left for one in store.positions.values()):
+            return  # all was stored before the death, so nothing comes
         options = {"from_start": True, "chunk_bytes": 40, "positions": store.positions}
         source = FileSource(log, clock=SystemClock(), follow=True, **options)  # type: ignore[arg-type]  # as named
         async with asyncio.timeout(30), store.writing():

@@ -41,10 +41,17 @@ class WatchStore:
             self._writer = writer
             self._ticks = Ticks(self._lake, writer, self._clock, self._notice)
             writes = asyncio.create_task(self._ticks.write())
-            writes.add_done_callback(lambda done: None if _went_well(done) or watching is None else watching.cancel())
+
+            def cancel(done: asyncio.Task[None]) -> None:
+                if watching is not None and not _went_well(done):
+                    watching.cancel()
+
+            writes.add_done_callback(cancel)
             try:
                 yield
             finally:
+                # Who waits for the end hears what the lake did; cancelled, it would hear only that.
+                writes.remove_done_callback(cancel)
                 self._ticks.end()
                 await writes
 
