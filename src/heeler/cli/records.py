@@ -14,6 +14,7 @@ from heeler.clock import Clock, SystemClock
 from heeler.errors import Exit, NothingFound
 from heeler.query.tree import Query
 from heeler.store.following import Following
+from heeler.store.multiline import WholeRecords, one_of_each
 from heeler.store.reading import LakeReader
 from heeler.store.searching import Search, neighbours
 from heeler.views.found import Found
@@ -41,16 +42,19 @@ def print_records(reader: LakeReader, found: Search, how: How, timeout_s: float)
     """Print the records that a search finds, in the order of their times, and go on with what comes if asked to."""
     query = found.wanted.query
     following = Following(reader, query, found.wanted.now_us) if how.follow else None
+    whole = WholeRecords(reader)
+    by_line = bool(query.stages or how.context)
     number = 0
     for frame in _frames(found, query, how, timeout_s):
-        records = frame if following is None else frame.filter(~following.is_new(frame))
+        lines = frame if following is None else frame.filter(~following.is_new(frame))
         if how.context:
-            _print_with_neighbours(reader, found, records, how, first=not number)
-        else:
-            _print(_writer(reader, found), records, how.form)
-        number += records.height
+            _print_with_neighbours(reader, found, lines, how, first=not number)
+        for records in [lines] if by_line else whole.of(lines, finished=how.follow):
+            if not how.context:
+                _print(_writer(reader, found), records, how.form)
+            number += records.height
     if following is not None:
-        asyncio.run(_follow(following, _writer(reader, found), how.form, SystemClock()))
+        asyncio.run(_follow(following, whole, _writer(reader, found), how.form, SystemClock()))
     if how.limit and number == how.limit and sys.stdout.isatty():
         notice(f"These are the newest {number:,}; there may be more. --limit 0 shows all.")
     if not number:
@@ -81,7 +85,9 @@ def _frames(found: Search, query: Query, how: How, timeout_s: float) -> Iterator
         from heeler.store.summing import sorted_records  # noqa: PLC0415 - as above
 
         return sorted_records(found, query, limit=how.limit, timeout_s=timeout_s)
-    return found.newest(how.limit) if how.limit else found.oldest_first()
+    if not how.limit:
+        return found.oldest_first()
+    return found.newest(how.limit, None if how.context else one_of_each)
 
 
 def _writer(reader: LakeReader, found: Search) -> Found:
@@ -111,8 +117,9 @@ def _print_with_neighbours(reader: LakeReader, found: Search, records: pl.DataFr
             _print(write, run, how.form)
 
 
-async def _follow(following: Following, write: Found, form: As, clock: Clock) -> None:
+async def _follow(following: Following, whole: WholeRecords, write: Found, form: As, clock: Clock) -> None:
     while True:
-        for records in following.new():
-            _print(write, records, form)
+        for lines in following.new():
+            for records in whole.of(lines, finished=True):
+                _print(write, records, form)
         await clock.sleep(POLL_S)

@@ -72,22 +72,26 @@ class Search:
         return total
 
     def oldest_first(self) -> Iterator[pl.DataFrame]:
-        """Yield all records that match, with all columns and `LINE`, in the order of their times."""
+        """Yield all lines that match, with all columns and `LINE`, in the order of their times."""
         for since_us, until_us in _windows(self.pieces, WINDOW_ROWS, WINDOW_ROWS):
             found = self._within(since_us, until_us)
             for start in range(0, found.height, ROWS_AT_ONCE):
                 self.going_on()
                 yield self._with_lines(found[start : start + ROWS_AT_ONCE])
 
-    def newest(self, limit: int) -> Iterator[pl.DataFrame]:
-        """Yield the ``limit`` newest records that match, in the order of their times."""
+    def newest(self, limit: int, of: Callable[[pl.DataFrame], pl.DataFrame] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the ``limit`` newest lines that match, in the order of their times.
+
+        ``of`` says which of some lines to count and yield, where not all.
+        """
         found: list[pl.DataFrame] = []
         missing = limit
         windows = list(_windows(self.pieces, FIRST_WINDOW_ROWS, WINDOW_ROWS, from_end=True))
         for since_us, until_us in windows:
             if missing <= 0:
                 break
-            rows = self._within(since_us, until_us).tail(missing)
+            rows = self._within(since_us, until_us)
+            rows = (of(rows) if of is not None and rows.height else rows).tail(missing)
             missing -= rows.height
             found.append(rows)
         for rows in reversed(found):

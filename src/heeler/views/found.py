@@ -11,10 +11,15 @@ from heeler.query import regex, tree
 from heeler.query.conditions import token_pattern
 from heeler.query.fields import FIELDS, Kind
 from heeler.query.tree import Condition
+from heeler.store.multiline import MORE
 from heeler.store.searching import LINE
 from heeler.views.escape import printable
 
 _MATCH, _DIM, _END = "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
+_INDENT = "    "
+_MOST_LINES = 100
+"""So many lines of a record are shown to people; its number of lines tells of the rest."""
+
 _NOT_TOLD = frozenset({"group", "stream", "seq", "format"})
 """Fields that stand elsewhere in a JSON object."""
 
@@ -29,23 +34,39 @@ class Found:
         self._marks = regex.for_rust("|".join(f"(?:{part})" for part in parts)) if parts and colours else ""
 
     def as_text(self, records: pl.DataFrame) -> Iterator[str]:
-        """Yield a row for each record: its time with the zone, group and stream, and its line, all escaped."""
-        originals: list[bytes] = records[LINE].to_list()
+        """Yield a row for each record, time with the zone, group and stream, and its line; then those that go on.
+
+        All is escaped. Of a record of very many lines the first are shown.
+        """
+        wholes = [_lines(record) for record in _records(records)]
+        shown = iter(self._shown([line for whole in wholes for line in whole[:_MOST_LINES]]))
+        origins = records.select("time", "log_group", "log_stream").iter_rows()
+        for (time, group, stream), whole in zip(origins, wholes, strict=True):
+            where = f"{_moment(time)} {printable(group)}/{printable(stream)}"
+            where = f"{_DIM}{where}{_END}" if self._colours else where
+            yield f"{where} {next(shown)}\n"
+            for _ in whole[1:_MOST_LINES]:
+                yield f"{_INDENT}{next(shown)}\n"
+            if len(whole) > _MOST_LINES:
+                yield f"{_INDENT}… and {len(whole) - _MOST_LINES:,} lines more; --raw shows all\n"
+
+    def _shown(self, originals: Sequence[bytes]) -> Iterator[str]:
+        """Yield lines escaped, with what was looked for marked in them."""
         lines = [_text(line) for line in originals]
         found: Sequence[Sequence[str]] = [()] * len(lines)
         if self._marks:
             found = pl.Series(lines, dtype=pl.String).str.extract_all(self._marks).to_list()
-        origins = records.select("time", "log_group", "log_stream").iter_rows()
-        for (time, group, stream), original, line, parts in zip(origins, originals, lines, found, strict=True):
-            where = f"{_moment(time)} {printable(group)}/{printable(stream)}"
-            where = f"{_DIM}{where}{_END}" if self._colours else where
+        for original, line, parts in zip(originals, lines, found, strict=True):
             # What is no UTF-8 is shown byte for byte, and nothing can be marked in it.
-            shown = printable(original) if "\ufffd" in line else _highlighted(line, parts)
-            yield f"{where} {shown}\n"
+            yield printable(original.removesuffix(b"\r")) if "\ufffd" in line else _highlighted(line, parts)
 
     def as_json(self, records: pl.DataFrame) -> Iterator[str]:
-        """Yield a JSON object for each record: where it is from, its line, and the fields that it has."""
-        for row in records.iter_rows(named=True):
+        """Yield a JSON object for each record: where it is from, its line, and the fields that it has.
+
+        A record of several lines has all of them as ``lines``, the first as ``line``.
+        """
+        for row, record in zip(records.iter_rows(named=True), _records(records), strict=True):
+            lines = [line.rstrip(b"\r").decode("utf-8", "backslashreplace") for line in _lines(record)]
             identity = [
                 tree.Equal("group", row["log_group"]),
                 tree.Equal("stream", row["log_stream"]),
@@ -58,15 +79,29 @@ class Found:
                 "seq": row["seq"],
                 "link": str(tree.all_of(identity)),
                 "format": self._formats[row["format"]].name,
-                "line": row[LINE].rstrip(b"\r\n").decode("utf-8", "backslashreplace"),
+                "line": lines[0],
             }
+            if len(lines) > 1:
+                said["lines"] = lines
             said |= {name: value for name, value in _fields(row) if value is not None}
             yield json.dumps(said) + "\n"
 
     @staticmethod
     def as_bytes(records: pl.DataFrame) -> bytes:
         """Return the lines exactly as they came."""
-        return b"".join(records[LINE].to_list())
+        return b"".join(_records(records))
+
+
+def _records(records: pl.DataFrame) -> list[bytes]:
+    """Return all lines of each record as one text; one line where no more were put together."""
+    first: list[bytes] = records[LINE].to_list()
+    if MORE not in records.columns:
+        return first
+    return [line + b"".join(more) for line, more in zip(first, records[MORE].to_list(), strict=True)]
+
+
+def _lines(record: bytes) -> list[bytes]:
+    return record.removesuffix(b"\n").split(b"\n")
 
 
 def _fields(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -77,7 +112,7 @@ def _fields(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def _text(line: bytes) -> str:
-    return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace")
+    return line.removesuffix(b"\r").decode("utf-8", "replace")
 
 
 def _moment(time: datetime) -> str:
