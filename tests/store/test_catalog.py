@@ -78,8 +78,12 @@ def test_a_transaction_that_fails_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a b", "per%cent", "why?", "hash#tag", "ünï"])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    open_for_writing(tmp_path / name).close()
-    open_for_reading(tmp_path / name).close()
+    catalog = open_for_writing(tmp_path / name)
+    catalog.execute("insert into setting values ('folder', ?)", (name,))
+    catalog.close()
+    catalog = open_for_reading(tmp_path / name)
+    assert catalog.execute("select value from setting").fetchone() == (name,)
+    catalog.close()
 
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:

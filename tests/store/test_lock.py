@@ -50,7 +50,10 @@ def test_a_writer_that_closed_lets_the_next_one_in_and_may_close_again(tmp_path:
     first = Lake(tmp_path / "lake")
     first.close()
     first.close()
-    Lake(tmp_path / "lake").close()
+    second = Lake(tmp_path / "lake")
+    with pytest.raises(EnvironmentFailed):
+        Lake(tmp_path / "lake")
+    second.close()
 
 
 def test_a_process_that_was_refused_keeps_no_descriptor(tmp_path: Path) -> None:

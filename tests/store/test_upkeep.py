@@ -121,6 +121,26 @@ def test_a_lake_is_kept_small_by_small_slices(
 
 
 @pytest.mark.usefixtures("small_segments")
+def test_nothing_is_merged_while_lines_come_as_fast_as_they_can_be_read_until_too_much_waits(
+    lake: Lake, feed: "Feed", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        feed.tick(lake, 50, 5)
+    upkeep = upkeep_of(lake)
+
+    def unmerged_after_a_day() -> int:
+        feed.now_us += DAY_US
+        while upkeep.step(feed.now_us, 0, is_busy=True):
+            pass
+        return int(lake.catalog.execute("select count(*) from segment where ordered = 0").fetchone()[0])
+
+    assert unmerged_after_a_day() == 5
+    monkeypatch.setattr(upkeep_module, "MOST_UNMERGED", 5)
+    assert unmerged_after_a_day() == 0
+    feed.check(lake.folder)
+
+
+@pytest.mark.usefixtures("small_segments")
 def test_a_day_that_is_over_becomes_one_segment_a_table(lake: Lake, feed: "Feed", drain: Drain) -> None:
     for _ in range(5):
         feed.tick(lake, 50, 5)
