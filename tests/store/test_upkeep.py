@@ -332,6 +332,37 @@ def test_what_is_merged_and_changed_meanwhile_is_left_alone(lake: Lake, feed: "F
     assert lake.catalog.execute('select count(*) from segment where "table" = ?', ("access",)).fetchone() == (3,)
 
 
+def test_ids_that_are_given_again_are_not_taken_for_what_was_chosen(lake: Lake, feed: "Feed") -> None:
+    """The catalog gives the ids of forgotten blobs again; a flush that waited meanwhile has not read the new ones."""
+    for _ in range(3):
+        feed.tick(lake, 5, 0)
+    late = merge.flush(lake, feed.now_us)
+    for _ in ("hits", "rollup", "access"):
+        next(late)  # has read the blobs of one more table
+    list(merge.flush(lake, feed.now_us))
+    for _ in range(3):
+        feed.tick(lake, 5, 0)
+    assert lake.catalog.execute("select min(id) from recent").fetchone() == (1,)
+    list(late)
+    feed.check(lake.folder)
+
+
+def test_what_a_step_had_begun_is_given_up_when_everything_is_done_at_once(
+    lake: Lake, feed: "Feed", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep_module, "MOST_RECENT_ROWS", 10)
+    upkeep = upkeep_of(lake)
+    for _ in range(3):
+        feed.tick(lake, 5, 0)
+    for _ in range(6):  # each begins a chore or goes on with one; the copy of the catalog and others come first
+        upkeep.step(feed.now_us, 0)
+    list(upkeep.everything(feed.now_us))
+    for _ in range(30):
+        feed.tick(lake, 5, 0)
+        upkeep.step(feed.now_us, 0)
+        feed.check(lake.folder)
+
+
 def test_a_failing_disk_is_told_and_tried_again_a_minute_later(
     lake: Lake, feed: "Feed", drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

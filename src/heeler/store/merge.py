@@ -270,12 +270,18 @@ def _formats(catalog: sqlite3.Connection, table: str, rows: pl.DataFrame) -> lis
 
 
 def _all_there(catalog: sqlite3.Connection, chosen: Sequence[Input]) -> bool:
+    """Tell whether all still are what they were when they were chosen.
+
+    An id alone would not do: one that was forgotten meanwhile is given again, and rows that nobody read would be taken
+    for those that were.
+    """
     alive = "segment where damage is null and" if chosen and chosen[0].path else "recent where"
+    path = "path" if chosen and chosen[0].path else "null"
     found = catalog.execute(
-        f"select count(*) from {alive} id in (select value from json_each(?))",  # noqa: S608 - one of two texts above
+        f"select id, {path}, tick from {alive} id in (select value from json_each(?))",  # noqa: S608 - texts above
         (_ids(chosen),),
-    ).fetchone()
-    return bool(found[0] == len(chosen))
+    ).fetchall()
+    return set(found) == {(one.id, one.path, one.tick) for one in chosen}
 
 
 def _list(catalog: sqlite3.Connection, output: _Output, tick: int) -> None:

@@ -103,8 +103,9 @@ class Upkeep:
     def everything(self, now_us: int) -> Iterator[str]:
         """Flush, merge, order, check, drop, copy and unlink all there is, now; yield what is being done, often.
 
-        Nobody may be reading: replaced files are unlinked at once.
+        Nobody may be reading: replaced files are unlinked at once. What `step` had begun is given up.
         """
+        self._work = None
         lake, before = self._lake, _bytes_of(self._lake)
         yield from _saying("making segments", flush(lake, now_us))
         while chosen := self._to_merge(now_us, closed=True):
