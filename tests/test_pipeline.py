@@ -12,6 +12,7 @@ import pytest
 from heeler.errors import SourceUnavailable
 from heeler.model import Chunk, Position
 from heeler.pipeline import AHEAD, parsed
+from heeler.sources import SourceHealth
 
 T = TypeVar("T")
 
@@ -45,6 +46,9 @@ class Listed:
 
     async def close(self) -> None:
         self.closed += 1
+
+    def health(self) -> SourceHealth:
+        return SourceHealth(alive=not self.closed)
 
 
 async def settled() -> None:

@@ -26,6 +26,10 @@ class Chunk:
     and may still grow: ``position`` lies before it, and the next chunk of the part brings it again, longer. ``piece``
     tells that the data ends inside a line that goes on in the next chunk. ``path`` is under which name a followed file
     was found; its parts are the files that stood there. An empty ``position`` says that the part can be forgotten.
+
+    A source that is told to whom its lines belong says so by ``group`` and ``stream``; where they are empty the group
+    is the configured one, and the stream the path or the part. ``keys`` name what the lines were sent as (a frame, an
+    event): the store keeps them, so that the same ones can be recognised when they are sent again.
     """
 
     part: str
@@ -36,6 +40,9 @@ class Chunk:
     unfinished_bytes: int = 0
     piece: bool = False
     path: str = ""
+    group: str = ""
+    stream: str = ""
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

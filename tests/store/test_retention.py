@@ -1,15 +1,17 @@
 """What is kept is decided by when and how much was received, never by what a line says of its time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
+from heeler.store import Tick, retention
 from heeler.store.lake import Lake
 from heeler.store.plan import day_of
-from heeler.store.retention import DAY_US, Keep, pause_reason, retain
+from heeler.store.retention import DAY_US, SEEN_US, Keep, forget_seen, pause_reason, retain
 from heeler.store.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -128,3 +130,33 @@ def test_ingest_must_pause_below_1_gb_or_a_twentieth(tmp_path: Path, total: int,
     reason = pause_reason(tmp_path, lambda _: (total, total - free, free))
     assert bool(reason) is paused
     assert not paused or str(tmp_path) in reason
+
+
+def sent(lake: Lake, feed: "Feed", source: str, *keys: str) -> None:
+    """Commit one line that was sent as ``keys``, a second after the one before."""
+    lake.commit(Tick((replace(feed.batch("app", 1), source=source, keys=keys),)))
+    feed.now_us += 1_000_000
+
+
+def test_what_was_sent_is_known_again_for_a_week_and_by_its_own_source_alone(lake: Lake, feed: "Feed") -> None:
+    sent(lake, feed, "drain", "a", "b")
+    sent(lake, feed, "drain", "a")  # a sender that was not heard sends again; the source would have left it out
+    sent(lake, feed, "drain", "c")
+    first_us = feed.now_us - 3_000_000
+    assert lake.seen("drain", ["a", "b", "c", "d"]) == {"a", "b", "c"}
+    assert lake.seen("other", ["a"]) == frozenset()
+    list(forget_seen(lake, first_us + SEEN_US))
+    assert lake.seen("drain", ["a", "b", "c"]) == {"a", "b", "c"}
+    list(forget_seen(lake, first_us + SEEN_US + 1))
+    assert lake.seen("drain", ["a", "b", "c"]) == {"c"}
+
+
+def test_of_each_source_the_newest_keys_are_kept(lake: Lake, feed: "Feed", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "MOST_SEEN", 3)
+    monkeypatch.setattr(retention, "FORGOTTEN_AT_ONCE", 2)
+    for number in range(9):
+        sent(lake, feed, "drain", f"key {number}")
+    sent(lake, feed, "other", "key 0")
+    list(forget_seen(lake, feed.now_us))
+    assert lake.seen("drain", [f"key {number}" for number in range(9)]) == {"key 6", "key 7", "key 8"}
+    assert lake.seen("other", ["key 0"]) == {"key 0"}

@@ -45,8 +45,8 @@ class Destination:
             self.source,
             chunk.part,
             chunk.position,
-            self.group,
-            self.stream,
+            chunk.group or self.group,
+            chunk.stream or self.stream,
             self.format,
             records,
             chunk.received_us,
@@ -54,6 +54,7 @@ class Destination:
             chunk.unfinished_bytes,
             chunk.piece,
             tuple(event for event in chunk.events if event.is_kept),
+            chunk.keys,
         )
         done = self.store.complete(batch)
         # What was parsed is in the rows now; it need not be in memory twice until the tick is committed.

@@ -1,9 +1,48 @@
 """Where lines come from. One file per kind of source; adding one is that file and a line in the registry of sources."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from heeler.clock import Clock
 from heeler.model import Chunk, Position
+
+Seen = Callable[[Sequence[str]], Awaitable[frozenset[str]]]
+"""Tells which of some keys are committed already. What is on its way and not committed yet, only the source knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What a source is made with, besides its settings.
+
+    ``name`` is that of its section in the configuration; positions and keys are stored under it. ``positions`` are
+    those that are stored, by part. ``notice`` takes sentences for people: a restart, a refused sender.
+    """
+
+    name: str
+    clock: Clock
+    positions: Mapping[str, Position]
+    seen: Seen
+    notice: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How a source fares, for people and for monitoring. What is read of it, and how it parses, others count.
+
+    ``alive`` is whether lines can come now: the child runs, the listener listens, the file is there. ``doing`` says in
+    some words what it does. ``lag_bytes`` is what lies ready and is not read yet, ``size_bytes`` what the files that it
+    follows or writes take; None where there is no such thing. ``counters`` are by name what else it counts
+    (``kernel_drops``, ``refused``), each rising for as long as the source lives.
+    """
+
+    alive: bool
+    doing: str = ""
+    lag_bytes: int | None = None
+    size_bytes: int | None = None
+    restarts: int = 0
+    last_error: str = ""
+    counters: Mapping[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -30,4 +69,8 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Let go of files and connections. May be called more than once, and while `read` waits."""
+        ...
+
+    def health(self) -> SourceHealth:
+        """Tell how it fares. Cheap: asked every few seconds, from the event loop."""
         ...

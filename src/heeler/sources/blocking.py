@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from heeler.model import Chunk, Position
+from heeler.sources import SourceHealth
 from heeler.sources.file_changes import LOOK_SECONDS, Waker
 
 
@@ -56,6 +57,10 @@ class BlockingSource:
         self._let_go()
         if self._waker is not None:
             await self._waker.close()
+
+    def health(self) -> SourceHealth:
+        """See `Source.health`."""
+        return SourceHealth(alive=not self._closed and not self._reader.ended)
 
     def _step(self) -> Chunk | None:
         with self._lock:

@@ -21,6 +21,7 @@ class Batch:
     seq then. A batch that brings anything else leaves the unfinished line as it is, for ever: its file was replaced.
     ``piece`` says that the last row is a piece of a line that goes on in the next batch; never both. ``events`` become
     records before these rows, see `heeler.store.events`. An empty position says that the part can be forgotten.
+    ``keys`` name what the rows were sent as; see `Store.seen`.
     """
 
     source: str
@@ -35,6 +36,7 @@ class Batch:
     unfinished_bytes: int = 0
     piece: bool = False
     events: tuple[SourceEvent, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,13 @@ class Store(Protocol):
 
     def positions(self, source: str) -> dict[str, Position]:
         """Return how far each part of ``source`` has been read, by part."""
+        ...
+
+    def seen(self, source: str, keys: Sequence[str]) -> frozenset[str]:
+        """Return those of ``keys`` that were committed by ``source``.
+
+        They are kept for a week, and no more than a million for each source.
+        """
         ...
 
     def register(self, known: Format) -> int:

@@ -69,6 +69,14 @@ class Lake:
         )
         return {part: json.loads(position) for part, position in rows}
 
+    def seen(self, source: str, keys: Sequence[str]) -> frozenset[str]:
+        """Return those of ``keys`` that were committed by ``source``."""
+        rows = self.catalog.execute(
+            "select key from seen where source = ? and key in (select value from json_each(?))",
+            (source, json.dumps(keys)),
+        )
+        return frozenset(key for (key,) in rows)
+
     def complete(self, batch: Batch) -> Completed:
         """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
         members = {self._formats[_key(member)]: member for member in members_of(batch.format)}
@@ -138,6 +146,7 @@ class Lake:
                 plan.positions(number),
             )
             self.catalog.execute("delete from position where position = '{}'")  # what its source has forgotten
+            self.catalog.executemany("insert or ignore into seen (source, key, time) values (?, ?, ?)", plan.seen())
             self.catalog.executemany(
                 "insert or ignore into alert (rule, state, hits, time, zone) values (?, ?, ?, ?, ?)",
                 [(row.rule, row.state, row.hits, row.time_us, row.zone_minutes) for row in tick.alerts],

@@ -264,6 +264,10 @@ class Plan:
         last = {(one.batch.source, one.batch.part): one.batch.position for one in self._ready}
         return [(*key, json.dumps(dict(position)), self._heads[key], number) for key, position in last.items()]
 
+    def seen(self) -> list[tuple[str, str, int]]:
+        """Return source, key and time of receiving of what the rows were sent as."""
+        return [(one.batch.source, key, one.batch.received_us) for one in self._ready for key in one.batch.keys]
+
     def metadata(self, number: int, formats: Mapping[tuple[str, str, str], int]) -> dict[str, object]:
         """Return what each segment of this tick says of it, so that it can be taken in again without the catalog."""
         used = {(known.name, known.table, known.text) for one in self._ready for known in one.formats.values()}

@@ -34,6 +34,12 @@ class Disk(NamedTuple):
     free: int
 
 
+SEEN_US = 7 * DAY_US
+MOST_SEEN = 1_000_000
+"""What was sent is known again for so long, and so many of each source."""
+
+FORGOTTEN_AT_ONCE = 10_000
+
 Usage = Callable[[Path], tuple[int, int, int]]
 """Tells total, used and free bytes, as `shutil.disk_usage` does."""
 
@@ -68,6 +74,25 @@ def retain(lake: Lake, keep: Keep, now_us: int, usage: Usage) -> Iterator[str]:
             to_garbage(lake.catalog, paths, now_us)
             lake.at_step("upkeep retention ends")
         yield why
+
+
+def forget_seen(lake: Lake, now_us: int) -> Iterator[None]:
+    """Forget the keys of what was sent long ago, or before many others; a bit at a time."""
+    catalog = lake.catalog
+    for (source,) in catalog.execute("select distinct source from seen").fetchall():
+        newest = catalog.execute(
+            "select time from seen where source = ? order by time desc limit 1 offset ?", (source, MOST_SEEN)
+        ).fetchone()
+        before_us = max(now_us - SEEN_US, newest[0] + 1 if newest else 0)
+        while True:
+            with transaction(catalog):
+                gone = catalog.execute(
+                    "delete from seen where rowid in (select rowid from seen where source = ? and time < ? limit ?)",
+                    (source, before_us, FORGOTTEN_AT_ONCE),
+                ).rowcount
+            yield
+            if gone <= 0:
+                break
 
 
 _Dropped = tuple[list[int], list[str], str]

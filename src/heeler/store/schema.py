@@ -60,7 +60,7 @@ RECORD_TABLES: Mapping[str, Schema] = {"access": {**RECORD, **ACCESS}, "log": {*
 ROLLUP_TABLES: Mapping[str, Schema] = {"hits": HITS, "rollup": ROLLUP}
 TABLES: Mapping[str, Schema] = {**RECORD_TABLES, **ROLLUP_TABLES}
 
-VERSION = 2
+VERSION = 3
 """The version of everything here. A lake of a newer one is refused; one of an older one is migrated."""
 
 CATALOG = """
@@ -110,6 +110,9 @@ create table alert (
     zone integer not null, unique (rule, state, time)
 ) strict;
 create table saved_search (name text primary key, query text not null) strict;
+-- What senders that may send again have sent, and when it was committed.
+create table seen (source text not null, key text not null, time integer not null, primary key (source, key)) strict;
+create index seen_time on seen (source, time);
 -- Files that nothing refers to any more, since when, and whether a copy of the catalog knows that too (0 or 1).
 create table garbage (
     path text primary key, since integer not null, replaced_tick integer not null, copied integer not null default 0
@@ -121,6 +124,12 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     1: (
         "alter table log_stream add column source text",
         "create table saved_search (name text primary key, query text not null) strict",
-    )
+    ),
+    2: (
+        """create table seen (
+            source text not null, key text not null, time integer not null, primary key (source, key)
+        ) strict""",
+        "create index seen_time on seen (source, time)",
+    ),
 }
 """By version, the statements that bring a catalog of that version to the next one."""

@@ -16,7 +16,7 @@ from heeler.store.backup import copy_catalog
 from heeler.store.lake import Lake
 from heeler.store.merge import Input, flush, merge, segments
 from heeler.store.plan import day_of
-from heeler.store.retention import Keep, Usage, pause_reason, retain
+from heeler.store.retention import Keep, Usage, forget_seen, pause_reason, retain
 from heeler.store.setting import number_of
 from heeler.store.verify import CHECK_EVERY_US, HOUR_US, check, collect, is_old, to_check, unknown
 
@@ -220,6 +220,7 @@ class Upkeep:
         for why in retain(self._lake, self._keep, now_us, self._usage):
             self.notes.append(why)
             yield
+        yield from forget_seen(self._lake, now_us)
 
     def _look_for_unknown(self, now_us: int) -> Iterator[None]:
         for file in unknown(self._lake):
