@@ -1,0 +1,26 @@
+"""What every source can be told, whatever its kind."""
+
+from abc import abstractmethod
+
+from heeler.config.section import Section
+from heeler.sources import Source, SourceContext
+
+
+class SourceSettings(Section):
+    """The settings of a source: a section ``[sources.NAME]``. Each kind adds its own, beside its source."""
+
+    kind: str
+    """What kind of source it is."""
+
+    group: str = ""
+    """The group of its lines, where they do not say it themselves; empty for the name of the source."""
+
+    format: str = ""
+    """The format of its lines; empty to detect it."""
+
+    enabled: bool = True
+    """Whether it runs."""
+
+    @abstractmethod
+    def open(self, context: SourceContext) -> Source:
+        """Make the source. Raises a `HeelerError` where that cannot be; `SourceUnavailable` is tried again later."""
