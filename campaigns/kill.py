@@ -34,6 +34,8 @@ LONGEST_RESTART_S = 5.0
 LONGEST_LIFE_S = 6.0
 """A step that does not come is waited for so long; the process is killed where it is then."""
 LONGEST_CATCHING_UP_S = 60.0
+"""In so long the writer must have stored something."""
+
 MOST_WAITING = 2_000
 """The log waits for the reader when it is so many lines ahead: more would only make the campaign long."""
 
@@ -131,7 +133,10 @@ class Campaign:
     def finish(self) -> bool:
         """Let the writer store all there is, and tell whether it did."""
         self.log.finish()
-        self.life("", LONGEST_CATCHING_UP_S)
+        before = -1
+        while before < self.stored < self.log.last:  # on a busy machine it may be slow; it must get on
+            before = self.stored
+            self.life("", LONGEST_CATCHING_UP_S)
         return self.stored == self.log.last
 
     def _words(self, process: subprocess.Popen[bytes], until: float) -> Iterator[str]:
