@@ -44,6 +44,9 @@ class Listed:
     async def committed(self, positions: Mapping[str, Position]) -> None:
         raise AssertionError(positions)
 
+    async def stop(self) -> None:
+        raise AssertionError
+
     async def close(self) -> None:
         self.closed += 1
 

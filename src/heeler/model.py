@@ -29,7 +29,8 @@ class Chunk:
 
     A source that is told to whom its lines belong says so by ``group`` and ``stream``; where they are empty the group
     is the configured one, and the stream the path or the part. ``keys`` name what the lines were sent as (a frame, an
-    event): the store keeps them, so that the same ones can be recognised when they are sent again.
+    event): the store keeps them, so that the same ones can be recognised when they are sent again. ``awaited`` says
+    that a sender waits for the commit.
     """
 
     part: str
@@ -43,6 +44,7 @@ class Chunk:
     group: str = ""
     stream: str = ""
     keys: tuple[str, ...] = ()
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

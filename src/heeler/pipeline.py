@@ -15,13 +15,18 @@ AHEAD = 2
 
 
 async def parsed(
-    source: Source, executor: Executor, prepare: Callable[[Chunk], Awaitable[Callable[[Chunk], T]]]
+    source: Source,
+    executor: Executor,
+    prepare: Callable[[Chunk], Awaitable[Callable[[Chunk], T]]],
+    settled: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[tuple[Chunk, T], None]:
     """Yield the chunks of ``source`` in their order, each with what it was parsed to.
 
     ``prepare`` is awaited for each chunk in turn and says by which function it is parsed; that one runs in
     ``executor``, beside the parsing of other chunks. When nobody takes what is ready, the source is not read on. An
-    error of the source or of a parser is raised here, after everything that came before it.
+    error of the source or of a parser is raised here, after everything that came before it. The source is closed at the
+    end, but where it ended or failed by itself not before ``settled`` returns: who sent what it gave may wait for an
+    answer until that is committed.
     """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[Chunk, asyncio.Future[T]] | None] = asyncio.Queue(AHEAD)
@@ -42,6 +47,8 @@ async def parsed(
         while (item := await queue.get()) is not None:
             chunk, result = item
             yield chunk, await result
+        if settled is not None:
+            await settled()
         await reader
     finally:
         reader.cancel()

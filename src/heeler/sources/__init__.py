@@ -67,6 +67,13 @@ class Source(Protocol):
         """
         ...
 
+    async def stop(self) -> None:
+        """Take nothing more in: `read` gives what was taken in already, and ends. May be called more than once.
+
+        Senders that wait for a commit are answered by `committed` still.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of files and connections. May be called more than once, and while `read` waits."""
         ...

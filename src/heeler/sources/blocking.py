@@ -51,6 +51,10 @@ class BlockingSource:
     async def committed(self, positions: Mapping[str, Position]) -> None:
         """Do nothing: a file keeps its lines, and its position is stored with them."""
 
+    async def stop(self) -> None:
+        """See `Source.stop`: what is not read yet stays where it is."""
+        await self.close()
+
     async def close(self) -> None:
         """See `Source.close`."""
         self._closed = True

@@ -1,0 +1,249 @@
+"""One configured source while the process runs: made, read, and made again when it fails."""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from heeler.daemon.intake import Intake
+from heeler.errors import HeelerError, SourceEnded
+from heeler.formats.choose import PLAIN, Formats, format_named
+from heeler.ingest.chunk import Destination, ParsedChunk
+from heeler.ingest.recognition import Recognition
+from heeler.model import Chunk, Position
+from heeler.pipeline import parsed
+from heeler.sources import Source, SourceContext, SourceHealth
+from heeler.sources.file_position import storable
+from heeler.sources.settings import SourceSettings
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+"""A source that failed is made again after so long, and twice as long each time, as long as it goes on to fail."""
+
+STEADY_S = 60.0
+"""When it has run for so long the next failure is a first one again."""
+
+MOST_STREAMS = 10_000
+"""Streams whose format is remembered; of one that comes again after so many others it is looked for again."""
+
+RATE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class SourceCounts:
+    """What a source has given since the process began, and when."""
+
+    lines: int = 0
+    bytes: int = 0
+    unparsed: int = 0
+    restarts: int = 0
+    events: int = 0
+    last_error: str = ""
+    last_line_us: int | None = None
+    redacted: dict[str, int] = field(default_factory=dict)
+
+
+class Rate:
+    """Lines a second, over about `RATE_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[float, int]] = []
+
+    def count(self, at: float, lines: int) -> None:
+        """Add lines that came at ``at`` (monotonic seconds)."""
+        self._steps = [step for step in self._steps if step[0] > at - RATE_SECONDS]
+        if self._steps and self._steps[-1][0] > at - 1:
+            at_before, before = self._steps.pop()
+            self._steps.append((at_before, before + lines))
+        else:
+            self._steps.append((at, lines))
+
+    def per_second(self, now: float) -> float:
+        """Return the rate at ``now``."""
+        return sum(lines for at, lines in self._steps if at > now - RATE_SECONDS) / RATE_SECONDS
+
+
+class Collector:
+    """Runs the source of one section of the configuration until it is stopped.
+
+    ``prepare`` changes a chunk before anything else looks at it (redaction); ``mirror`` is shown each chunk that is
+    handed over.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: SourceSettings,
+        intake: Intake,
+        known: Formats,
+        *,
+        chance: random.Random,
+        prepare: Callable[[Chunk], tuple[Chunk, Mapping[str, int]]] | None = None,
+        mirror: Callable[[Chunk, str, str], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.counts = SourceCounts()
+        self.rate = Rate()
+        self._intake = intake
+        self._known = known
+        self._chance = chance
+        self._prepare = prepare
+        self._mirror = mirror
+        self._source: Source | None = None
+        self._stopping = asyncio.Event()
+        self._ended = False
+        self._streams: OrderedDict[tuple[str, str], Recognition] = OrderedDict()
+        self._under_way: dict[str, Position] = {}
+        self._none_under_way = asyncio.Event()
+        self._none_under_way.set()
+
+    async def run(self) -> None:
+        """Read the source until `stop`, or until it has ended; when it fails it is made again after a while."""
+        wait_s = FIRST_WAIT_S
+        while not self._stopping.is_set():
+            begun = self._intake.clock.monotonic()
+            try:
+                await self._read()
+            except SourceEnded:
+                pass
+            except HeelerError as error:
+                await self._settled()
+                self._fail(str(error))
+                if self._intake.clock.monotonic() - begun >= STEADY_S:
+                    wait_s = FIRST_WAIT_S
+                await self._pause(wait_s * (0.5 + self._chance.random()))
+                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+                continue
+            finally:
+                self._intake.release(self.name)
+            break
+        self._ended = True
+
+    async def stop(self) -> None:
+        """Let the source take nothing more in; `run` returns when what it took in is committed."""
+        self._stopping.set()
+        if self._source is not None:
+            await self._source.stop()
+
+    def health(self) -> SourceHealth:
+        """Tell how the source fares."""
+        if self._source is None:
+            doing = "ended" if self._ended else "stopped" if self._stopping.is_set() else "waiting to try again"
+            return SourceHealth(alive=False, doing=doing, last_error=self.counts.last_error)
+        health = self._source.health()
+        return replace(
+            health,
+            restarts=health.restarts + self.counts.restarts,
+            last_error=health.last_error or self.counts.last_error,
+        )
+
+    @property
+    def lines_a_second(self) -> float:
+        """How many lines come a second at the moment."""
+        return self.rate.per_second(self._intake.clock.monotonic())
+
+    async def _read(self) -> None:
+        namespace = self.settings.positions_under or self.name
+        context = SourceContext(
+            self.name,
+            self._intake.clock,
+            await self._intake.positions(self.name, namespace),
+            lambda keys: self._intake.seen(namespace, keys),
+            lambda text: self._intake.notice(f"{self.name}: {text}"),
+        )
+        self._source = self.settings.open(context)
+        try:
+            if self._stopping.is_set():
+                return
+            chunks = parsed(self._source, self._intake.workers, self._prepared, self._settled)
+            async with aclosing(chunks):
+                async for chunk, result in chunks:
+                    await self._hand_over(chunk, result)
+        finally:
+            await self._source.close()
+            self._source = None
+
+    async def _prepared(self, chunk: Chunk) -> Callable[[Chunk], ParsedChunk]:
+        """Choose the format of a chunk's stream, and return what parses it."""
+        if self._prepare is not None:
+            chunk, redacted = await asyncio.to_thread(self._prepare, chunk)
+            for rule, times in redacted.items():
+                self.counts.redacted[rule] = self.counts.redacted.get(rule, 0) + times
+        group, stream = self._place_of(chunk)
+        recognition = self._recognition(group, stream)
+        before = recognition.format
+        known = before or PLAIN
+        if chunk.data:
+            known = await asyncio.to_thread(recognition.format_for, chunk.data, chunk.data)
+        if known is not before:
+            await self._intake.register(known)
+        namespace = self.settings.positions_under or self.name
+        parse = Destination(self._intake.lake, namespace, group, stream, known).parse
+        return lambda _: parse(chunk)
+
+    async def _hand_over(self, chunk: Chunk, result: ParsedChunk) -> None:
+        group, stream = self._place_of(chunk)
+        for event in chunk.events:
+            self.counts.events += 1
+            self._intake.notice(f"{self.name}: {event.message}")
+        self._recognition(group, stream).count(result.lines, result.parsed)
+        if self._mirror is not None and chunk.data:
+            await asyncio.to_thread(self._mirror, chunk, group, stream)
+        await self._intake.put(self.name, [result.completed], committed=self._committed, awaited=chunk.awaited)
+        # Nobody else has run since the chunk was handed over, so it is not committed yet.
+        self._under_way[chunk.part] = chunk.position
+        self._none_under_way.clear()
+        self._count(chunk, result)
+
+    def _count(self, chunk: Chunk, result: ParsedChunk) -> None:
+        self.counts.lines += result.lines
+        self.counts.bytes += result.bytes
+        self.counts.unparsed += result.lines - result.parsed
+        if result.lines:
+            self.counts.last_line_us = chunk.received_us
+            self.rate.count(self._intake.clock.monotonic(), result.lines)
+
+    async def _committed(self, positions: Mapping[str, Position]) -> None:
+        for part, position in positions.items():
+            if self._under_way.get(part) is position:  # else a newer chunk of the part is on its way
+                del self._under_way[part]
+        if not self._under_way:
+            self._none_under_way.set()
+        if self._source is not None:
+            await self._source.committed(positions)
+
+    async def _settled(self) -> None:
+        await self._none_under_way.wait()
+
+    def _place_of(self, chunk: Chunk) -> tuple[str, str]:
+        group = chunk.group or self.settings.group or self.name
+        return storable(group), storable(chunk.stream or chunk.path or chunk.part)
+
+    def _recognition(self, group: str, stream: str) -> Recognition:
+        key = group, stream
+        if key not in self._streams:
+            given = format_named(self.settings.format, self._known) if self.settings.format else None
+            self._streams[key] = Recognition(given, self._known)
+            if len(self._streams) > MOST_STREAMS:
+                self._streams.popitem(last=False)
+        self._streams.move_to_end(key)
+        return self._streams[key]
+
+    def _fail(self, why: str) -> None:
+        self.counts.restarts += 1
+        self.counts.last_error = why
+        self._intake.notice(f"{self.name}: {why}")
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not when it is stopped meanwhile."""
+        waits: set[asyncio.Future[object]] = {
+            asyncio.ensure_future(self._intake.clock.sleep(seconds)),
+            asyncio.ensure_future(self._stopping.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
