@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from heeler.daemon.intake import Intake
+from heeler.daemon.setup import Mirror, Prepare
 from heeler.errors import HeelerError, SourceEnded
 from heeler.formats.choose import PLAIN, Formats, format_named
 from heeler.ingest.chunk import Destination, ParsedChunk
@@ -67,8 +68,8 @@ class Rate:
 class Collector:
     """Runs the source of one section of the configuration until it is stopped.
 
-    ``prepare`` changes a chunk before anything else looks at it (redaction); ``mirror`` is shown each chunk that is
-    handed over.
+    ``prepare`` changes a chunk before anything else looks at it (redaction); ``mirror`` is given the lines as they were
+    then, before they are committed.
     """
 
     def __init__(
@@ -79,8 +80,8 @@ class Collector:
         known: Formats,
         *,
         chance: random.Random,
-        prepare: Callable[[Chunk], tuple[Chunk, Mapping[str, int]]] | None = None,
-        mirror: Callable[[Chunk, str, str], None] | None = None,
+        prepare: Prepare | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -172,6 +173,8 @@ class Collector:
             for rule, times in redacted.items():
                 self.counts.redacted[rule] = self.counts.redacted.get(rule, 0) + times
         group, stream = self._place_of(chunk)
+        if self._mirror is not None and chunk.data:
+            await asyncio.to_thread(self._mirror.write, group, stream, _finished(chunk))
         recognition = self._recognition(group, stream)
         before = recognition.format
         known = before or PLAIN
@@ -189,8 +192,6 @@ class Collector:
             self.counts.events += 1
             self._intake.notice(f"{self.name}: {event.message}")
         self._recognition(group, stream).count(result.lines, result.parsed)
-        if self._mirror is not None and chunk.data:
-            await asyncio.to_thread(self._mirror, chunk, group, stream)
         await self._intake.put(self.name, [result.completed], committed=self._committed, awaited=chunk.awaited)
         # Nobody else has run since the chunk was handed over, so it is not committed yet.
         self._under_way[chunk.part] = chunk.position
@@ -247,3 +248,8 @@ class Collector:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+def _finished(chunk: Chunk) -> bytes:
+    """Return the lines that will not come again."""
+    return chunk.data[: len(chunk.data) - chunk.unfinished_bytes]

@@ -46,7 +46,7 @@ class Intake:
         self.notice = notice
         self.counts = Counts()
         self._keep = keep
-        # By source and part: who handed it over last, and in which turn. By owner: in which turn it asked for positions.
+        # By source and part: who handed it over last, and in which turn. By owner: the turn in which it asked.
         self._last: dict[tuple[str, str], tuple[str, int]] = {}
         self._asked: dict[str, int] = {}
         self._turn = 0

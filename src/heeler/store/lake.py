@@ -17,7 +17,7 @@ from heeler.store.events import EVENT_FORMAT
 from heeler.store.lock import WriterLock
 from heeler.store.plan import Plan, insert_part
 from heeler.store.reading import newest_line_time
-from heeler.store.records import completed, counted
+from heeler.store.records import complete
 from heeler.store.recovery import recover
 from heeler.store.segment import WrittenSegment, make_durable_folder, write_segment
 
@@ -79,12 +79,7 @@ class Lake:
 
     def complete(self, batch: Batch) -> Completed:
         """Do for a batch what needs no order. May run in any thread once `register` knows the format."""
-        members = {self._formats[_key(member)]: member for member in members_of(batch.format)}
-        rows = completed(batch, list(members))
-        if not batch.unfinished_bytes:
-            return Completed(batch, rows, counted(batch, batch.records), {}, members)
-        finished, unfinished = batch.records.head(-1), batch.records.tail(1)
-        return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished), members)
+        return complete(batch, [self._formats[_key(member)] for member in members_of(batch.format)])
 
     def register(self, known: Format) -> int:
         """Return the id of a format; a changed definition gets a new one. One that has members gives each an id.

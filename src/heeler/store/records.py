@@ -9,7 +9,7 @@ from heeler.formats import Format, members_of, render
 from heeler.formats.section import sections
 from heeler.formats.severity import graded
 from heeler.runs import runs_of
-from heeler.store import Batch
+from heeler.store import Batch, Completed
 from heeler.store.schema import FROM_LINE, FROM_LINE_BEFORE, FROM_RECEIVED, HITS, RECORD_TABLES, ROLLUP, Schema
 from heeler.units import SECOND_US
 
@@ -20,6 +20,16 @@ MOST_SECTIONS = 1000
 """Sections counted by name per group and bucket; a site under attack has millions, which become `OTHER`."""
 
 OTHER = "(other)"
+
+
+def complete(batch: Batch, format_ids: Sequence[int]) -> Completed:
+    """Do for a batch what needs no order, where the members of its format have these ids."""
+    members = dict(zip(format_ids, members_of(batch.format), strict=True))
+    rows = completed(batch, format_ids)
+    if not batch.unfinished_bytes:
+        return Completed(batch, rows, counted(batch, batch.records), {}, members)
+    finished, unfinished = batch.records.head(-1), batch.records.tail(1)
+    return Completed(batch, rows, counted(batch, finished), counted(batch, unfinished), members)
 
 
 def completed(batch: Batch, format_ids: Sequence[int]) -> pl.DataFrame:
