@@ -1,6 +1,7 @@
 """What every source can be told, whatever its kind."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from heeler.config.section import Section
 from heeler.sources import Source, SourceContext
@@ -8,6 +9,9 @@ from heeler.sources import Source, SourceContext
 
 class SourceSettings(Section):
     """The settings of a source: a section ``[sources.NAME]``. Each kind adds its own, beside its source."""
+
+    positions_under: ClassVar[str] = ""
+    """Under what its positions are stored where it shares them with commands; empty for the name of the source."""
 
     kind: str
     """What kind of source it is."""
