@@ -5,14 +5,17 @@
     HeelerError                      3   what failed, where, and what to do: one sentence
     ├── NothingFound                 1   the question was fine and the answer is empty, or a check failed
     ├── UsageError                   2   a wrong option, a wrong file, a wrong format
-    │   └── PlacedError              2   a text cannot be understood; shows the place with a caret
-    │       ├── TemplateError        2   … of a format
-    │       └── QueryError           2   … of a query
+    │   ├── PlacedError              2   a text cannot be understood; shows the place with a caret
+    │   │   ├── TemplateError        2   … of a format
+    │   │   ├── QueryError           2   … of a query
+    │   │   └── SettingError         2   … of a configuration
+    │   └── ConfigurationError       2   everything that is wrong in a configuration, one after the other
     ├── EnvironmentFailed            3   permission, disk, network, a server
     ├── SourceUnavailable            3   a source cannot be read now; it is retried
     └── SourceEnded                  0   a source has nothing more to give, ever
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -64,6 +67,30 @@ class TemplateError(PlacedError):
 
 class QueryError(PlacedError):
     """A query cannot be understood."""
+
+
+class SettingError(PlacedError):
+    """A setting of a configuration file cannot be what it is.
+
+    ``path`` is the file, ``line`` and ``column`` are counted from 1, ``key`` is the setting as ``sources.app.kind``;
+    ``sentence`` says what was read and what is allowed. ``text`` is the line.
+    """
+
+    def __init__(self, sentence: str, text: str, at: int, *, path: str, line: int, column: int, key: str) -> None:
+        self.sentence = sentence
+        self.path = path
+        self.line = line
+        self.column = column
+        self.key = key
+        super().__init__(f"{path}:{line}:{column}: {sentence}", text, at)
+
+
+class ConfigurationError(UsageError):
+    """A configuration is wrong. ``errors`` is everything that is, in the order of the file."""
+
+    def __init__(self, errors: Sequence[SettingError]) -> None:
+        self.errors = tuple(sorted(errors, key=lambda one: (one.line, one.column)))
+        super().__init__("\n".join(str(one) for one in self.errors))
 
 
 class EnvironmentFailed(HeelerError):

@@ -1,27 +1,23 @@
-"""The option `--config` and what it says of formats."""
+"""The option `--config`, the same for every command that reads a configuration."""
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from heeler.errors import UsageError
+from heeler.config.finding import found_configuration
 from heeler.formats.choose import FORMATS, Formats
 from heeler.formats.definitions import formats_in
-from heeler.views.escape import printable
 
 ConfigOption = Annotated[
     str,
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Formats of your own, as [formats.NAME]. Default: HEELER_CONFIG, else ./heeler.toml where there is one.",
+        help="The configuration. Default: HEELER_CONFIG, ./heeler.toml, that of the user, /etc/heeler/heeler.toml.",
         show_default=False,
     ),
 ]
-
-_DEFAULT = Path("heeler.toml")
+"""Which file it names says `heeler.config.finding.found_configuration`."""
 
 
 def configured_formats(config: str) -> Formats:
@@ -29,10 +25,5 @@ def configured_formats(config: str) -> Formats:
 
     Raises `UsageError` for a file that was named and is not there, or that cannot be understood.
     """
-    named = config or os.environ.get("HEELER_CONFIG", "")
-    path = Path(named) if named else _DEFAULT
-    if not path.is_file():
-        if named:
-            raise UsageError(f"There is no configuration {printable(named)}; check --config and HEELER_CONFIG.")
-        return FORMATS
-    return Formats(formats_in(path, FORMATS))
+    path = found_configuration(config)
+    return Formats(formats_in(path, FORMATS)) if path else FORMATS

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from heeler.config.document import read_document
 from heeler.errors import UsageError
 from heeler.formats import Format
 from heeler.formats.jsonlines import Json
@@ -32,12 +33,9 @@ _OF_THE_ENTRY: Final = ("title", "table", "kind", "samples", "inner", "template"
 """What an entry says beside the definition of its format."""
 
 
-def entries(text: str, path: str) -> dict[str, Entry]:
-    """Return the entries of ``[formats]`` in a TOML text, by name. Raises `UsageError` for what is none."""
-    try:
-        read = tomllib.loads(text).get("formats", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is no TOML: {error}.") from error
+def entries(values: Mapping[str, Any], path: str) -> dict[str, Entry]:
+    """Return the entries of ``[formats]`` in the values of a file, by name. Raises `UsageError` for what is none."""
+    read = values.get("formats", {})
     if not isinstance(read, dict) or not all(isinstance(entry, dict) for entry in read.values()):
         raise UsageError(f"{path}: [formats] must hold a table for each format, as [formats.mine].")
     return read
@@ -74,7 +72,7 @@ def made(entry: Entry, name: str, others: Mapping[str, Format]) -> Format:
 def catalog_entries() -> dict[str, Entry]:
     """Return the entries of the formats that come with Heeler."""
     text = resources.files("heeler.formats").joinpath("catalog.toml").read_text(encoding="utf-8")
-    return entries(text, "catalog.toml")
+    return entries(tomllib.loads(text), "catalog.toml")
 
 
 def formats_of(read: Mapping[str, Entry], known: Mapping[str, Format]) -> dict[str, Format]:
@@ -86,12 +84,11 @@ def formats_of(read: Mapping[str, Entry], known: Mapping[str, Format]) -> dict[s
 
 
 def formats_in(path: Path, known: Mapping[str, Format]) -> dict[str, Format]:
-    """Return the formats that a file of a user adds. Raises what `made` raises, naming the file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The configuration {path} cannot be read: {error}.") from error
-    return formats_of(entries(text, str(path)), known)
+    """Return the formats that a file of a user adds. Raises what `made` and `read_document` raise.
+
+    Nothing else in the file is looked at: what only the daemon needs, such as a secret, keeps nobody from watching.
+    """
+    return formats_of(entries(read_document(path).values, str(path)), known)
 
 
 def restored(name: str, table: str, text: str) -> Format:

@@ -1,0 +1,213 @@
+"""The whole configuration: what `heeler.toml` may say, and reading it with everything that is wrong at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from platformdirs import user_log_path
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from heeler.config.document import Document, did_you_mean, read_document
+from heeler.config.places import KeyPath
+from heeler.config.section import Section
+from heeler.config.validation import validated
+from heeler.config.values import Address, Duration, Endpoint, Name, PathText, Size, Written, path_in
+from heeler.errors import ConfigurationError, SettingError, TemplateError, UsageError
+from heeler.formats import Format
+from heeler.formats.choose import FORMATS, Formats, format_named
+from heeler.formats.definitions import made
+from heeler.formats.settings import FormatSettings
+from heeler.sources.kinds import KINDS
+from heeler.sources.settings import SourceSettings
+from heeler.store.opening import lake_folder
+from heeler.store.retention import KEEP_AGE_US, Keep
+
+SECOND_US: Final = 1_000_000
+
+
+def _store(value: str, info: ValidationInfo) -> str:
+    """Return the URL of a store; the path of a lake is relative to the folder of the configuration."""
+    try:
+        lake_folder(value)  # raises for what is no store
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    path = value.removeprefix("lake:")
+    return f"lake:{path_in(path, info)}" if path else value
+
+
+Store = Annotated[str, AfterValidator(_store), Written("store", '"lake:/var/lib/heeler/lake"')]
+"""A store, written as ``"lake:PATH"``."""
+
+
+class WebSettings(Section):
+    """What is answered over HTTP: whether all is well, and figures for Prometheus."""
+
+    listen: Address = Endpoint("127.0.0.1", 8515)
+    """Where `/healthz`, `/readyz` and `/metrics` are served. Nothing asks who asks: keep it to this machine."""
+
+
+class KeepSettings(Section):
+    """How long and how much the store keeps. What goes, goes by whole days of receiving, the oldest first."""
+
+    age: Duration = KEEP_AGE_US / SECOND_US
+    """What was received longer ago is dropped; 0s keeps any age."""
+
+    bytes: Size | None = Field(default=None, examples=[10_000_000_000])
+    """More than this is dropped; 0 keeps any amount. Without it: 10 GB, or a fifth of the disk if that is less."""
+
+    def keep(self) -> Keep:
+        """Return the same as the store has it."""
+        return Keep(round(self.age * SECOND_US), self.bytes)
+
+
+class Configuration(Section):
+    """Everything that can be configured. Relative paths are relative to the folder of the file."""
+
+    store: Store = "lake:"
+    """Where records are kept. Without a path: the lake in the data directory of the user who runs Heeler."""
+
+    log_path: PathText | None = Field(default=None, examples=["/var/log/heeler/heeler.log"])
+    """Where `heeler start` writes Heeler's own log. Without it: heeler.log in the user's log directory."""
+
+    pid_path: PathText | None = Field(default=None, examples=["/run/heeler/heeler.pid"])
+    """Where `heeler start` writes its process id. Without it: heeler.pid in the folder of the lake."""
+
+    socket: PathText | None = Field(default=None, examples=["/run/heeler/heeler.sock"])
+    """The socket that other commands reach the daemon by. Without it: heeler.sock in the folder of the lake."""
+
+    web: WebSettings = WebSettings()
+    """What is answered over HTTP: whether all is well, and figures for Prometheus."""
+
+    keep: KeepSettings = KeepSettings()
+    """How long and how much the store keeps. What goes, goes by whole days of receiving, the oldest first."""
+
+    sources: dict[Name, SourceSettings] = Field(default={})
+    """Where lines come from. The kind says what else can be set."""
+
+    formats: dict[str, FormatSettings] = Field(default={})
+    """Formats of your own, known by their names like those that come with Heeler."""
+
+    @property
+    def log_file(self) -> Path:
+        """Where Heeler's own log goes."""
+        return Path(self.log_path) if self.log_path else user_log_path("heeler") / "heeler.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Where the process id goes."""
+        return Path(self.pid_path) if self.pid_path else lake_folder(self.store) / "heeler.pid"
+
+    @property
+    def socket_file(self) -> Path:
+        """Where the socket is."""
+        return Path(self.socket) if self.socket else lake_folder(self.store) / "heeler.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A configuration that was read and is right: ``path`` is its file, None where there is none."""
+
+    path: Path | None
+    settings: Configuration
+    formats: Formats
+
+
+def configured(path: Path | None) -> Configured:
+    """Read a configuration; without a file, everything is as it is by default.
+
+    Raises `ConfigurationError` with everything that is wrong, and what `read_document` raises.
+    """
+    if path is None:
+        return Configured(None, Configuration(), FORMATS)
+    document = read_document(path)
+    problems: list[SettingError] = []
+    rest = {name: value for name, value in document.values.items() if name != "sources"}
+    settings = _kept(problems, lambda: validated(Configuration, document, (), rest))
+    sources = _sources(document, problems)
+    own = _formats(document, problems)
+    problems += _unknown_formats(document, sources, own)
+    if problems or settings is None:
+        raise ConfigurationError(problems)
+    settings = settings.model_copy(update={"sources": sources})
+    return Configured(path, settings, Formats(own) if own else FORMATS)
+
+
+def _kept(problems: list[SettingError], read: Callable[[], Any]) -> Any:  # noqa: ANN401 - what `read` returns
+    try:
+        return read()
+    except ConfigurationError as error:
+        problems += error.errors
+        return None
+
+
+def _tables(document: Document, name: str, problems: list[SettingError]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the tables within the table ``name``; anything else there is a problem."""
+    tables = document.values.get(name, {})
+    if not isinstance(tables, dict):
+        problems.append(document.error((name,), f"{name} must hold a table for each, as [{name}.NAME]."))
+        return {}
+    for key, table in tables.items():
+        if not isinstance(table, dict):
+            sentence = f"{name}.{key} must be a table, as [{name}.{key}]."
+            problems.append(document.error((name, key), sentence, of_value=False))
+    return {key: table for key, table in tables.items() if isinstance(table, dict)}
+
+
+def _sources(document: Document, problems: list[SettingError]) -> dict[str, SourceSettings]:
+    found: dict[str, SourceSettings] = Field(default={})
+    tables = _tables(document, "sources", problems)
+    _kept(problems, lambda: validated(_Names, document, (), {"sources": dict.fromkeys(tables, 0)}))
+    for name, table in tables.items():
+        path: KeyPath = ("sources", name)
+        kind = table.get("kind")
+        if not isinstance(kind, str) or kind not in KINDS:
+            problems.append(_wrong_kind(document, path, kind))
+        elif settings := _kept(problems, lambda: validated(KINDS[kind], document, path)):  # noqa: B023 - called at once
+            found[name] = settings
+    return found
+
+
+class _Names(Section):
+    sources: dict[Name, int]
+
+
+def _wrong_kind(document: Document, path: KeyPath, kind: object) -> SettingError:
+    known = ", ".join(KINDS)
+    if kind is None:
+        return document.error(path, f"{'.'.join(map(str, path))} says no kind of source. There are {known}.")
+    hint = did_you_mean(str(kind), KINDS)
+    return document.error((*path, "kind"), f"There is no kind of source {str(kind)!r}.{hint} There are {known}.")
+
+
+def _formats(document: Document, problems: list[SettingError]) -> dict[str, Format]:
+    """Return the formats that can be made; whether their tables have the right settings was seen before."""
+    found: dict[str, Format] = Field(default={})
+    for name, entry in _tables(document, "formats", []).items():
+        path: KeyPath = ("formats", name)
+        if not _kept([], lambda: validated(FormatSettings, document, path)):  # noqa: B023 - called at once
+            continue
+        try:
+            found[name] = made(entry, name, {**FORMATS, **found})
+        except TemplateError as error:
+            at = next((key for key in ("template", "pattern") if entry.get(key) == error.text), None)
+            problems.append(document.error((*path, at) if at else path, str(error)))
+        except UsageError as error:
+            problems.append(document.error(path, str(error)))
+    return found
+
+
+def _unknown_formats(
+    document: Document, sources: Mapping[str, SourceSettings], own: Mapping[str, Format]
+) -> list[SettingError]:
+    problems = []
+    tables = document.values.get("formats", {})
+    known = {**dict.fromkeys(tables if isinstance(tables, dict) else ()), **FORMATS, **own}
+    for name, source in sources.items():
+        if source.format and source.format not in known:
+            try:
+                format_named(source.format, FORMATS)
+            except UsageError as error:
+                sentence = str(error).partition(" Known are ")[0]
+                problems.append(document.error(("sources", name, "format"), sentence))
+    return problems

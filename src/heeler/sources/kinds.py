@@ -1,0 +1,12 @@
+"""The kinds of sources. Adding one is its file, its settings beside it, and a line here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from heeler.sources.file_settings import FileSettings
+from heeler.sources.settings import SourceSettings
+
+KINDS: Final[Mapping[str, type[SourceSettings]]] = {
+    "file": FileSettings,
+}
+"""The settings of each kind, by the name that stands as ``kind`` in ``[sources.NAME]``."""
