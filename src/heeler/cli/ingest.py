@@ -11,7 +11,7 @@ import typer
 
 from heeler.cli.config_option import ConfigOption, configured_formats
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption, writing
+from heeler.cli.store_option import StoreOption, adding
 from heeler.clock import SystemClock
 from heeler.formats.choose import format_named
 from heeler.ingest.files import Ingest, IngestOptions, Summary
@@ -41,7 +41,7 @@ def ingest(
     options = IngestOptions(tuple(files), group, stream, given, known=known)
     clock = SystemClock()
     begin = clock.monotonic()
-    with closing(writing(store)) as lake, _progress() as show:
+    with closing(adding(store, "heeler ingest")) as lake, _progress() as show:
         run = Ingest(lake, options, clock, notice=show.notice, changed=lambda: show.update(run.summary))
         summary = asyncio.run(run.run())
     if as_json:

@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from heeler.cli.screens import notice
+from heeler.daemon.remote import RemoteStore
+from heeler.store import Store
 from heeler.store.lake import Lake
-from heeler.store.opening import open_store, read_store
+from heeler.store.lock import Locked
+from heeler.store.opening import lake_folder, open_store, read_store
 from heeler.store.reading import LakeReader
 
 StoreOption = Annotated[
@@ -29,6 +32,20 @@ def writing(url: str) -> Lake:
     for sentence in lake.recovered:
         notice(sentence)
     return lake
+
+
+def adding(url: str, who: str) -> Store:
+    """Open a store to add lines to it: by way of the process that collects, where one does.
+
+    ``who`` is the command, for that process to tell. Raises what `open_store` raises.
+    """
+    try:
+        return writing(url)
+    except Locked as locked:
+        try:
+            return RemoteStore(lake_folder(url), who)
+        except ConnectionRefusedError:
+            raise locked from None
 
 
 def reading(url: str) -> LakeReader:

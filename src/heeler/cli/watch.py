@@ -9,14 +9,14 @@ import typer
 
 from heeler.cli.config_option import ConfigOption, configured_formats
 from heeler.cli.screens import notice, print_all, printing, show
-from heeler.cli.store_option import writing
+from heeler.cli.store_option import adding
 from heeler.clock import SystemClock
 from heeler.errors import UsageError
 from heeler.formats import Format
 from heeler.formats.choose import Formats, format_named
 from heeler.ingest.watched import WatchStore
 from heeler.rules.alert import HighTraffic
-from heeler.store.lake import Lake
+from heeler.store import Store
 from heeler.units import rate_per_s, whole_seconds
 from heeler.views.invalid import InvalidLines
 from heeler.views.plain import as_json, as_text
@@ -69,11 +69,11 @@ def watch(
     write = as_json if as_json_lines else as_text
     if not store:
         return _watch(options, invalid, write, None)
-    with closing(writing(store)) as lake:
+    with closing(adding(store, "heeler watch")) as lake:
         return _watch(options, invalid, write, lake)
 
 
-def _watch(options: WatchOptions, invalid: str, write: Callable[[Said], str], lake: Lake | None) -> int:
+def _watch(options: WatchOptions, invalid: str, write: Callable[[Said], str], lake: Store | None) -> int:
     clock = SystemClock()
     notices: list[str] = []
     tell = notices.append if options.screen else notice

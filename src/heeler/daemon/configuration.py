@@ -73,9 +73,6 @@ class Configuration(Section):
     pid_path: PathText | None = Field(default=None, examples=["/run/heeler/heeler.pid"])
     """Where `heeler start` writes its process id. Without it: heeler.pid in the folder of the lake."""
 
-    socket: PathText | None = Field(default=None, examples=["/run/heeler/heeler.sock"])
-    """The socket that other commands reach the daemon by. Without it: heeler.sock in the folder of the lake."""
-
     web: WebSettings = WebSettings()
     """What is answered over HTTP: whether all is well, and figures for Prometheus."""
 
@@ -97,11 +94,6 @@ class Configuration(Section):
     def pid_file(self) -> Path:
         """Where the process id goes."""
         return Path(self.pid_path) if self.pid_path else lake_folder(self.store) / "heeler.pid"
-
-    @property
-    def socket_file(self) -> Path:
-        """Where the socket is."""
-        return Path(self.socket) if self.socket else lake_folder(self.store) / "heeler.sock"
 
 
 @dataclass(frozen=True, slots=True)

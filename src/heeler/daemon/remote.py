@@ -18,7 +18,7 @@ from heeler.store.records import complete
 class RemoteStore:
     """A lake that another process writes to. Implements `heeler.store.Store`: lines are parsed here, committed there.
 
-    Raises `EnvironmentFailed` where nobody answers, or who answers is of another version.
+    Raises `ConnectionRefusedError` where nobody listens, and `EnvironmentFailed` where who does is of another version.
     """
 
     def __init__(self, folder: Path, who: str) -> None:

@@ -98,7 +98,7 @@ class Daemon:
             try:
                 new = await asyncio.to_thread(self._load)
                 old, self._setup = self._setup, new
-                changed = [name for name in self._running if _differs(name, old, new)]
+                changed = [name for name in self._running if old.changes(name, new)]
                 await self._end(changed)
                 self._begin(new)
                 self._notice(f"The configuration was read again: {len(changed)} sources ended or changed.")
@@ -175,15 +175,3 @@ class Daemon:
     async def _told_to_stop(self) -> Head:
         self.stop()
         return {}
-
-
-def _differs(name: str, old: Setup, new: Setup) -> bool:
-    """Tell whether a source that runs must end: it is gone, switched off, or would read or store otherwise."""
-    settings = new.sources.get(name)
-    return (
-        settings is None
-        or not settings.enabled
-        or settings != old.sources[name]
-        or old.known.names != new.known.names
-        or old.prepare.get(name) != new.prepare.get(name)
-    )

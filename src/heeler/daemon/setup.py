@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from heeler.daemon.configuration import Configured
 from heeler.formats.choose import FORMATS, Formats
 from heeler.model import Chunk
 from heeler.sources.settings import SourceSettings
@@ -34,3 +35,24 @@ class Setup:
     keep: Keep = field(default_factory=Keep)
     prepare: Mapping[str, Prepare] = field(default_factory=dict)
     """By source, what redacts its lines."""
+
+    def changes(self, name: str, new: "Setup") -> bool:
+        """Tell whether a source that runs must end: it is gone, switched off, or would read or store otherwise."""
+        settings = new.sources.get(name)
+        return (
+            settings is None
+            or not settings.enabled
+            or settings != self.sources[name]
+            or _definitions(self.known) != _definitions(new.known)
+            or self.prepare.get(name) != new.prepare.get(name)
+        )
+
+
+def setup_of(configured: Configured) -> Setup:
+    """Return what a configuration says is to run."""
+    settings = configured.settings
+    return Setup(settings.sources, configured.formats, settings.keep.keep())
+
+
+def _definitions(known: Formats) -> dict[str, tuple[str, str]]:
+    return {name: (one.table, one.text) for name, one in known.own.items()}

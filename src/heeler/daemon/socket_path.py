@@ -47,12 +47,18 @@ def listening(folder: Path) -> socket.socket:
 
 
 def connect(folder: Path) -> socket.socket:
-    """Connect to who writes to the lake in ``folder``. Raises `EnvironmentFailed` where nobody listens."""
+    """Connect to who writes to the lake in ``folder``.
+
+    Raises `ConnectionRefusedError` where nobody listens, and `EnvironmentFailed` where that cannot be known.
+    """
     own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with reachable(folder) as path:
             own.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        own.close()
+        raise ConnectionRefusedError(f"Nobody listens at {folder / FILE}.") from error
     except OSError as error:
         own.close()
-        raise EnvironmentFailed(f"Nobody listens at {folder / FILE}: {error.strerror}.") from error
+        raise EnvironmentFailed(f"The socket {folder / FILE} cannot be used: {error.strerror}.") from error
     return own

@@ -77,6 +77,11 @@ class Formats(Mapping[str, Format]):
     def __len__(self) -> int:
         return len(self._formats)
 
+    @property
+    def own(self) -> Mapping[str, Format]:
+        """Those of a user."""
+        return self._own
+
     def title(self, name: str) -> str:
         """Return what a format is, for people; empty where nothing says it."""
         return str(self._entries.get(name, {}).get("title", ""))

@@ -19,7 +19,7 @@ from heeler.model import LONGEST_LINE_BYTES, Chunk
 from heeler.pipeline import parsed
 from heeler.sources.file_position import prefix_of, storable
 from heeler.sources.whole_file import WholeFile
-from heeler.store.lake import Lake
+from heeler.store import Store
 
 SOURCE = "file"
 """The name of the source under which positions are stored; the same as that of files that are followed."""
@@ -90,7 +90,7 @@ class Ingest:
 
     def __init__(
         self,
-        lake: Lake,
+        store: Store,
         options: IngestOptions,
         clock: Clock,
         *,
@@ -98,7 +98,7 @@ class Ingest:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.summary = Summary(size=_size_of(options.paths))
-        self._lake = lake
+        self._store = store
         self.options = options
         self._clock = clock
         self._notice = notice
@@ -107,11 +107,11 @@ class Ingest:
 
     async def run(self) -> Summary:
         """Take in all files, and return when everything is durable."""
-        self._positions = self._lake.positions(SOURCE)
+        self._positions = self._store.positions(SOURCE)
         # Left in this order: what is being committed when the run is cancelled is committed before the lake closes.
         with ThreadPoolExecutor(1, "write") as writer, ThreadPoolExecutor(WORKERS, "parse") as workers:
             self._writer, self._workers = writer, workers
-            ticks = Ticks(self._lake, writer, self._clock, self._notice, tick_bytes=self.options.tick_bytes)
+            ticks = Ticks(self._store, writer, self._clock, self._notice, tick_bytes=self.options.tick_bytes)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(ticks.write())
@@ -176,11 +176,11 @@ class Ingest:
 
     async def register(self, known: Format) -> None:
         """Make a format known to the lake, which belongs to the writer's thread."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._lake.register, known)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.register, known)
 
     def destination(self, group: str, stream: str, known: Format, written_us: int | None) -> Destination:
         """Return where the lines of a stream go."""
-        return Destination(self._lake, SOURCE, group, stream, known, written_us)
+        return Destination(self._store, SOURCE, group, stream, known, written_us)
 
 
 class _Reading:

@@ -12,8 +12,7 @@ from heeler.ingest.files import SOURCE
 from heeler.ingest.ticks import Ticks
 from heeler.model import Chunk
 from heeler.sources.file_position import storable
-from heeler.store import AlertRow
-from heeler.store.lake import Lake
+from heeler.store import AlertRow, Store
 
 GROUP = "default"
 
@@ -24,9 +23,9 @@ class WatchStore:
     ``positions`` says where reading goes on that was stored before, by part. The stream is the path.
     """
 
-    def __init__(self, lake: Lake, clock: Clock, notice: Callable[[str], None]) -> None:
-        self.positions = lake.positions(SOURCE)
-        self._lake = lake
+    def __init__(self, store: Store, clock: Clock, notice: Callable[[str], None]) -> None:
+        self.positions = store.positions(SOURCE)
+        self._store = store
         self._clock = clock
         self._notice = notice
 
@@ -39,7 +38,7 @@ class WatchStore:
         watching = asyncio.current_task()
         with ThreadPoolExecutor(1, "write") as writer:
             self._writer = writer
-            self._ticks = Ticks(self._lake, writer, self._clock, self._notice)
+            self._ticks = Ticks(self._store, writer, self._clock, self._notice)
             writes = asyncio.create_task(self._ticks.write())
 
             def cancel(done: asyncio.Task[None]) -> None:
@@ -58,8 +57,8 @@ class WatchStore:
     async def put(self, chunk: Chunk, known: Format, alerts: Sequence[AlertRow]) -> None:
         """Hand over a chunk and the alerts that it led to; they are committed together."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._lake.register, known)
-        destination = Destination(self._lake, SOURCE, GROUP, storable(chunk.path or chunk.part), known)
+        await loop.run_in_executor(self._writer, self._store.register, known)
+        destination = Destination(self._store, SOURCE, GROUP, storable(chunk.path or chunk.part), known)
         parsed = await asyncio.to_thread(destination.parse, chunk)
         await self._ticks.put([parsed.completed], alerts)
 

@@ -1,0 +1,56 @@
+"""`heeler run`."""
+
+import asyncio
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heeler.cli.config_option import ConfigOption
+from heeler.cli.store_option import StoreOption, writing
+from heeler.clock import SystemClock
+from heeler.config.finding import found_configuration
+from heeler.daemon.background import tell_starter
+from heeler.daemon.configuration import configured
+from heeler.daemon.own_log import own_log
+from heeler.daemon.running import Daemon
+from heeler.daemon.setup import setup_of
+from heeler.daemon.systemd import Systemd
+from heeler.errors import Exit, HeelerError
+from heeler.views.escape import printable
+from heeler.views.web.service import service
+
+
+def run(
+    config: ConfigOption = "",
+    store: StoreOption = "",
+    log: Annotated[str, typer.Option(metavar="FILE", help="Write Heeler's own log there.", show_default=False)] = "",
+    ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
+) -> int:
+    """Collect in the foreground, as the configuration says, until interrupted.
+
+    `heeler start` does the same in the background.
+    """
+    try:
+        path = found_configuration(config)
+        first = configured(path)
+        notice = own_log(Path(log) if log else None, printable, dated="JOURNAL_STREAM" not in os.environ)
+        with closing(writing(store or first.settings.store)) as lake:
+            for sentence in lake.recovered:
+                notice(sentence)
+            daemon = Daemon(
+                lake,
+                setup_of(first),
+                SystemClock(),
+                notice,
+                load=lambda: setup_of(configured(path)),
+                services=[service(first.settings.web.listen)],
+                systemd=Systemd(),
+            )
+            asyncio.run(daemon.run(ready=lambda: tell_starter(ready_fd, "ready")))
+    except HeelerError as error:
+        tell_starter(ready_fd, str(error))
+        raise
+    return Exit.DONE
