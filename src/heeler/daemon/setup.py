@@ -31,7 +31,7 @@ class Setup:
     """The sources by name, the formats to choose from, how much is kept, and what is done to lines."""
 
     sources: Mapping[str, SourceSettings]
-    known: Formats = FORMATS
+    known: Formats = field(default_factory=lambda: FORMATS)
     keep: Keep = field(default_factory=Keep)
     prepare: Mapping[str, Prepare] = field(default_factory=dict)
     """By source, what redacts its lines."""
