@@ -13,8 +13,7 @@ from heeler.store.lake import Lake
 from heeler.store.lock import WriterLock
 from heeler.store.lock import holder as writer_of
 
-HOLD = "import sys; from pathlib import Path; from heeler.store.lock import WriterLock
-from heeler.store.lock import holder as writer_of; "
+HOLD = "import sys; from pathlib import Path; from heeler.store.lock import WriterLock; "
 HOLD += "lock = WriterLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
 
 
