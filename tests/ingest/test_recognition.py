@@ -202,14 +202,14 @@ def test_a_format_that_somebody_named_stays() -> None:
     looking = Recognition(FORMATS["syslog"])
     assert looking.format_for(b"", b"x\n").name == "syslog"
     looking.count(1000, 0)
-    assert looking.format_for(b'{"msg":"a","level":"info"}\n' * 9, b"x\n").name == "syslog"
+    assert looking.format_for(b"", b'{"msg":"a","level":"info"}\n' * 9).name == "syslog"
 
 
 def test_plain_text_is_looked_at_again_when_more_has_come() -> None:
     looking = Recognition()
     assert looking.format_for(b"Header: x\n", b"Header: x\n") is PLAIN
     looking.count(ENOUGH_LINES, ENOUGH_LINES)
-    assert looking.format_for(b'{"msg":"a","level":"info"}\n' * 9, b"").name == "json"
+    assert looking.format_for(b"", b'{"msg":"a","level":"info"}\n' * 9).name == "json"
 
 
 def test_a_stream_that_nothing_fits_is_looked_at_ever_less_often() -> None:

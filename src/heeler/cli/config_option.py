@@ -1,14 +1,16 @@
 """The option `--config` and what it says of formats."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from heeler.errors import UsageError
-from heeler.formats.choose import FORMATS, Formats
-from heeler.formats.definitions import formats_in
+from heeler.formats.choose import FORMATS, Formats, formats_with
+from heeler.formats.definitions import Entry, entries_in
 from heeler.views.escape import printable
 
 ConfigOption = Annotated[
@@ -24,8 +26,18 @@ ConfigOption = Annotated[
 _DEFAULT = Path("heeler.toml")
 
 
-def configured_formats(config: str) -> Formats:
-    """Return all formats, those of the configuration first.
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration file and what it says of formats; without a file ``path`` is None."""
+
+    path: Path | None
+    text: str
+    entries: Mapping[str, Entry]
+    formats: Formats
+
+
+def configuration(config: str) -> Configuration:
+    """Return the configuration that was named, or is found.
 
     Raises `UsageError` for a file that was named and is not there, or that cannot be understood.
     """
@@ -34,5 +46,11 @@ def configured_formats(config: str) -> Formats:
     if not path.is_file():
         if named:
             raise UsageError(f"There is no configuration {printable(named)}; check --config and HEELER_CONFIG.")
-        return FORMATS
-    return Formats(formats_in(path, FORMATS))
+        return Configuration(None, "", {}, FORMATS)
+    own, text = entries_in(path)
+    return Configuration(path, text, own, formats_with(own))
+
+
+def configured_formats(config: str) -> Formats:
+    """Return all formats, those of the configuration first. Raises what `configuration` raises."""
+    return configuration(config).formats
