@@ -151,6 +151,25 @@ def test_lines_that_go_on_name_the_first_one_of_their_record(taken: Taken, tmp_p
     assert taken.export() == file.read_bytes()
 
 
+@pytest.mark.parametrize("ends", [b"\n", b"", b"\n\tat"], ids=["whole", "no newline yet", "half a line that goes on"])
+def test_a_record_that_goes_on_after_a_restart_is_one(taken: Taken, tmp_path: Path, ends: bytes) -> None:
+    file = written(tmp_path / "java.log", TRACE[:2])
+    file.write_bytes(b"\n".join(TRACE[:2]) + ends)
+    taken.take(file, name="java")
+    whole = b"".join(line + b"\n" for line in TRACE)
+    assert whole.startswith(file.read_bytes())
+    file.write_bytes(whole)
+    taken.take(file, name="java")  # a lake that is opened again knows only what it has stored
+    assert taken.rows("log")["head"].to_list() == [None, 1, 1, 1, None, 5]
+    assert taken.export() == whole
+
+
+def test_lines_that_go_on_with_nothing_are_heads_of_their_own(taken: Taken, tmp_path: Path) -> None:
+    file = written(tmp_path / "java.log", [b"\tat x", b"\tat y", *TRACE[:2]])
+    taken.take(file, name="java")
+    assert taken.rows("log")["head"].to_list() == [None, None, None, 3]
+
+
 def test_a_record_without_an_end_is_cut(taken: Taken, tmp_path: Path) -> None:
     file = written(tmp_path / "java.log", [TRACE[0], *[b"\tat x"] * (LONGEST_RECORD + 3)])
     taken.take(file, chunk_bytes=2000, name="java")
