@@ -32,13 +32,15 @@ class Receipt:
     """What is known of lines beside themselves.
 
     When they came in, and when the file that they stand in was last written, if in one: UTC microseconds; the zone of
-    stamps that name none; and the day (since 1970, as their clock counts) of the last stamp without a date.
+    stamps that name none; the day (since 1970, as their clock counts) of the last stamp without a date; and how far
+    ahead of their receipt a time may lie.
     """
 
     received_us: int
     written_us: int | None = None
     zone: Zone | None = None
     last_day: int | None = None
+    ahead_us: int = DAY_US
 
     @property
     def latest_us(self) -> int:
@@ -83,13 +85,17 @@ def times(family: str, stamps: pl.Series, receipt: Receipt | None) -> pl.DataFra
         read = read[pl.select(pl.int_range(runs.height).repeat_by(runs["len"]).explode()).to_series()]
     if micros is not None:
         read = read.with_columns(time_us=pl.col("time_us") + micros)
-    latest_us = receipt.received_us + DAY_US if receipt else 1 << 62
-    possible = pl.col("time_us").is_between(DAY_US, latest_us)
+    possible = is_possible(pl.col("time_us"), receipt)
     return read.select(
         time=pl.when(possible).then("time_us").cast(pl.Datetime("us")),
         zone=pl.when(possible).then("zone"),
         absurd=~possible.fill_null(value=False) & stamps.is_not_null(),
     )
+
+
+def is_possible(time_us: pl.Expr, receipt: Receipt | None) -> pl.Expr:
+    """Tell which times can be when lines were written, null for those that are null."""
+    return time_us.is_between(DAY_US, receipt.received_us + receipt.ahead_us if receipt else 1 << 62)
 
 
 def _in_zone(parts: pl.DataFrame, receipt: Receipt | None) -> pl.DataFrame:
