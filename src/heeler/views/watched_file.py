@@ -206,14 +206,14 @@ def _end_of(file: BinaryIO, size: int) -> bytes:
 
 def _requests(chosen: Format, records: pl.DataFrame) -> pl.DataFrame:
     """Return what is counted: requests, and of a format that has none each record, by its program and severity."""
+    if "continues" in records.columns:
+        records = records.filter(~pl.col("continues"))
     tables = [member.table for member in members_of(chosen)]
     if "access" in tables:
         if "member" not in records.columns:
             return records
         others = [number for number, table in enumerate(tables) if table != "access"]
         return records.filter(~(pl.col("member").is_in(others) & pl.col("parsed")))
-    if "continues" in records.columns:
-        records = records.filter(~pl.col("continues"))
     made = {"section": "program", "client": "host"}
     found = {name: pl.col(column) for name, column in made.items() if column in records.columns}
     if "severity" in records.columns:
