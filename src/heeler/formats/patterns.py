@@ -20,7 +20,10 @@ from heeler.formats.text import kept, stripped, text_of
 from heeler.formats.timestamps import ClockSpan, Receipt, clock_span
 from heeler.formats.zones import Zone, zone_named
 
-CONTINUES: Final = r"^(?:[ \t]|Caused by: |\.\.\. \d+ |Traceback |\[stacktrace\]|#\d+ |\"?\}$|$)"
+CONTINUES: Final = (
+    r"^(?:[ \t]|Caused by: |\.\.\. \d+ |Traceback |\[stacktrace\]|#\d+ |\"?\}$|During handling|The above exception|"
+    r"[A-Za-z_$][A-Za-z0-9_.$]*(?:Exception|Error)(?::|$)|$)"
+)
 """How a line begins that goes on with the record before it, where a format says nothing else."""
 
 NEVER: Final = r"[^\x{0}-\x{10FFFF}]"

@@ -5,7 +5,8 @@ The rules, where a stamp has
 - no year: the year is the latest that puts it no more than a day after the lines were received, or after their file was
   last written, whichever is earlier; 29 February means a leap year;
 - no date: the last stamp of a chunk is of the day that is known (`heeler.ingest.days`), else within twelve hours of
-  that moment; going back from it a step of more than twelve hours to a later time of day is the midnight between them;
+  that moment; going back from it a step of more than twelve hours to a later time of day is the midnight between them,
+  and a step of more than 23 hours to an earlier one is a line that was late over midnight;
 - a time that cannot be (a 31 February), before 2 January 1970 or more than a day after the lines were received: it is
   *absurd*, no time is made of it, and the time of receiving counts.
 """
@@ -23,6 +24,8 @@ from heeler.formats.zones import Zone
 DAY_S: Final = 86_400
 DAY_US: Final = DAY_S * 1_000_000
 _HALF_DAY_S: Final = DAY_S // 2
+_LATE_S: Final = 3600
+"""A line may be so late over midnight; a step to a later time of day that is longer is a silence."""
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -229,7 +232,7 @@ def _days_of_clock(second_of_day: pl.Series, receipt: Receipt | None) -> pl.Seri
 def _midnights(second_of_day: pl.Series) -> pl.Series:
     """Tell how many days each clock time lies behind the one before it: 1 behind a midnight, -1 before one, else 0."""
     step = second_of_day.diff().fill_null(0)
-    return (step < -_HALF_DAY_S).cast(pl.Int64) - (step > _HALF_DAY_S).cast(pl.Int64)
+    return (step < -_HALF_DAY_S).cast(pl.Int64) - (step > DAY_S - _LATE_S).cast(pl.Int64)
 
 
 @dataclass(frozen=True, slots=True)
