@@ -4,6 +4,7 @@ Decoding a batch with a schema fails for all of its rows where one does not fit,
 each line again; see docs/decisions/0009.
 """
 
+import json
 import threading
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -25,14 +26,15 @@ _INNER_SEVERITY: Final = ("level", "severity", "lvl", "levelname", "log.level")
 _FEW_NAMES: Final = 16
 """More names than this are first looked for among all keys of the lines, because each costs a little for each line."""
 
+_OCTETS: Final = r"^\[(?:25[0-5]|2[0-4]\d|1?\d?\d)(?: ?, ?(?:25[0-5]|2[0-4]\d|1?\d?\d))*\]$"
 _VALID: Final = "case when json_valid(line) then line end"
 
 
 class Json(Named):
     """JSON lines. A name with dots is looked for as it is written, then as a path: ``log.level``, ``request.uri``.
 
-    With ``unpack`` a message that is itself a JSON object, as in the ``json-file`` of Docker, gives its own message and
-    severity.
+    With ``octets`` a message may be a list of bytes, as journald writes what is no text. With ``unpack`` a message that
+    is itself a JSON object, as in the ``json-file`` of Docker, gives its own message and severity.
     """
 
     kind = "json"
@@ -51,7 +53,16 @@ class Json(Named):
             frame = frame.with_columns(severity=pl.lit(None, pl.UInt8))
         if self.definition.get("unpack") and "message" in frame.columns:
             frame = with_inner(frame)
+        if self.definition.get("octets") and "message" in frame.columns:
+            frame = frame.with_columns(message=_from_octets(frame["message"]))
         return fits, frame
+
+
+def _from_octets(messages: pl.Series) -> pl.Series:
+    """Read messages that are lists of bytes as UTF-8."""
+    lists = messages.filter(messages.str.contains(_OCTETS).fill_null(value=False)).unique().to_list()
+    read = {one: bytes(json.loads(one)).decode("utf-8", "replace") for one in lists}
+    return messages.replace(read) if read else messages
 
 
 def with_inner(frame: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,9 @@ class SourceSettings(Section):
     format: str = ""
     """The format of its lines; empty to detect it."""
 
+    zone: str = ""
+    """The zone of times that name none, as "Europe/Berlin" or "+02:00"; empty for UTC."""
+
     enabled: bool = True
     """Whether it runs."""
 
