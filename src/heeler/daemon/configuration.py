@@ -155,7 +155,7 @@ def _tables(document: Document, name: str, problems: list[SettingError]) -> Mapp
 
 
 def _sources(document: Document, problems: list[SettingError]) -> dict[str, SourceSettings]:
-    found: dict[str, SourceSettings] = Field(default={})
+    found: dict[str, SourceSettings] = {}
     tables = _tables(document, "sources", problems)
     _kept(problems, lambda: validated(_Names, document, (), {"sources": dict.fromkeys(tables, 0)}))
     for name, table in tables.items():
@@ -182,7 +182,7 @@ def _wrong_kind(document: Document, path: KeyPath, kind: object) -> SettingError
 
 def _formats(document: Document, problems: list[SettingError]) -> dict[str, Format]:
     """Return the formats that can be made; whether their tables have the right settings was seen before."""
-    found: dict[str, Format] = Field(default={})
+    found: dict[str, Format] = {}
     for name, entry in _tables(document, "formats", []).items():
         path: KeyPath = ("formats", name)
         if not _kept([], lambda: validated(FormatSettings, document, path)):  # noqa: B023 - called at once
