@@ -1,6 +1,7 @@
 """What every source can be told, whatever its kind."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from heeler.config.section import Section
@@ -27,6 +28,10 @@ class SourceSettings(Section):
 
     enabled: bool = True
     """Whether it runs."""
+
+    def doubts(self) -> Sequence[str]:
+        """Return what may keep it from giving lines here and now, a sentence each, for `heeler check`."""
+        return ()
 
     @abstractmethod
     def open(self, context: SourceContext) -> Source:
