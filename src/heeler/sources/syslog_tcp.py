@@ -44,12 +44,15 @@ class Limits:
 class Connection(asyncio.Protocol):
     """One connection, from the end of its handshake on. Its lines go to the inbox."""
 
-    def __init__(self, part: str, stream: str, inbox: Inbox, clock: Clock, longest_bytes: int) -> None:
+    def __init__(
+        self, accepted: socket.socket, part: str, stream: str, *, inbox: Inbox, clock: Clock, longest_bytes: int
+    ) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.heard = clock.monotonic()
         """When its last message was complete, or when it was accepted."""
         self.framer = Framer(longest_bytes)
         self.transport: asyncio.Transport | None = None
+        self._accepted = accepted
         self._part = part
         self._stream = stream
         self._inbox = inbox
@@ -82,11 +85,10 @@ class Connection(asyncio.Protocol):
     @property
     def has_unread(self) -> bool:
         """Whether the kernel holds bytes of it that were not read."""
-        descriptor = self.transport.get_extra_info("socket").fileno() if self.transport else -1
-        if descriptor < 0 or self.ended.done():
+        if self._accepted.fileno() < 0 or self.transport is None or self.transport.is_closing():
             return False
         poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
+        poll.register(self._accepted, select.POLLIN)
         return bool(poll.poll(0))
 
 
@@ -194,7 +196,12 @@ class TcpListener:
 
     async def _serve(self, accepted: socket.socket, peer: str) -> None:
         connection = Connection(
-            f"{self._kind} {peer}", self._streams.of(peer), self._inbox, self._clock, self._limits.longest_bytes
+            accepted,
+            f"{self._kind} {peer}",
+            self._streams.of(peer),
+            inbox=self._inbox,
+            clock=self._clock,
+            longest_bytes=self._limits.longest_bytes,
         )
         task = asyncio.current_task()
         assert task  # noqa: S101 - a coroutine that runs is in a task
