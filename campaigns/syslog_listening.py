@@ -21,6 +21,8 @@ class Listening:
     def __init__(self, settings: SyslogSettings, clock: Clock) -> None:
         self.notices: list[str] = []
         self.chunks: list[Chunk] = []
+        self.take: Callable[[Chunk], None] = self.chunks.append
+        """What is done with a chunk."""
         self.source = SyslogSource(settings, SourceContext("net", clock, {}, self._seen, self.notices.append))
         self._changed = asyncio.Condition()
         self._reading: asyncio.Task[None] | None = None
@@ -77,7 +79,7 @@ class Listening:
     async def _read(self) -> None:
         async for chunk in self.source.read():
             async with self._changed:
-                self.chunks.append(chunk)
+                self.take(chunk)
                 self._changed.notify_all()
 
     async def _seen(self, keys: Sequence[str]) -> frozenset[str]:
@@ -115,10 +117,10 @@ def certificate(folder: Path, name: str, signed_by: Path) -> Path:
     path, request = folder / f"{name}.pem", folder / f"{name}.csr"
     _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
              "-keyout", f"{path}.key", "-out", str(request))  # fmt: skip
-    extensions = folder / f"{name}.ext"
+    extensions, serial = folder / f"{name}.ext", str(2 + zlib.crc32(name.encode()))
     extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
     _openssl("x509", "-req", "-in", str(request), "-CA", str(signed_by), "-CAkey", f"{signed_by}.key", "-days", "2",
-             "-set_serial", str(2 + zlib.crc32(name.encode())), "-extfile", str(extensions), "-out", str(path))  # fmt: skip
+             "-set_serial", serial, "-extfile", str(extensions), "-out", str(path))  # fmt: skip
     path.write_bytes(path.read_bytes() + Path(f"{path}.key").read_bytes())
     return path
 

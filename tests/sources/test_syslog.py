@@ -71,6 +71,13 @@ def test_settings_that_say_who_may_send_are_taken(settings: dict[str, object]) -
     assert str(taken.udp) in {"127.0.0.1:5514", "0.0.0.0:514", "None"}
 
 
+def test_the_guide_names_every_setting() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "syslog.md").read_text(encoding="utf-8")
+    assert [
+        name for name in SyslogSettings.model_fields.keys() - {"kind", "format", "enabled"} if f"`{name}`" not in guide
+    ] == []
+
+
 def test_who_may_send() -> None:
     some = Admission(["10.0.0.0/8", "2001:db8::/32"])
     assert [

@@ -75,7 +75,7 @@ class SyslogSettings(SourceSettings):
     max_message: Annotated[Size, Field(ge=480, le=LONGEST_LINE_BYTES)] = 1 << 18
     """The longest message over TCP and TLS; of a longer one the rest is left out, with a record."""
 
-    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 500
     """How many TCP, and how many TLS connections there may be at a time; half of them of one address."""
 
     idle: Annotated[Duration, Field(ge=0)] = 3600.0

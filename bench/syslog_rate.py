@@ -1,6 +1,6 @@
-"""How much syslog is taken, from the socket to chunks that are committed, beside a thread that keeps the interpreter busy.
+"""How much syslog is taken, from the socket to committed chunks, beside a thread that keeps the interpreter busy.
 
-    python bench/syslog.py [--seconds 5] [--tcp 100000] [--udp 50000] [--own] [--json]
+    python bench/syslog_rate.py [--seconds 5] [--tcp 100000] [--udp 50000] [--own] [--json]
 
 A sender in a process of its own sends lines of 150 bytes at a rate. The source runs as in the daemon: its chunks are
 taken in order, and "committed" by a stub. Beside it a thread computes without a pause, as parsing would. With ``--own``
@@ -132,7 +132,7 @@ async def _send(kind: str, address: Any, rate: int, seconds: float, lines: Any) 
     beside.start()
     sender.start()
     started = time.monotonic()
-    while not lines():
+    while not lines():  # noqa: ASYNC110 - an event would cost what is measured
         await asyncio.sleep(0.01)
     first, before, still = time.monotonic(), -1, 0.0
     while (now := lines()) < rate * seconds and still < 2.0 and time.monotonic() - started < seconds + _SETTLE_S:
