@@ -48,7 +48,6 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
 
     settings = read.settings
     assert settings.store == f"lake:{tmp_path}/kept"
-    assert settings.socket_file == tmp_path / "kept" / "heeler.sock"
     assert settings.web.listen == Endpoint("", 9000)
     assert settings.keep.keep() == Keep(2 * 86_400_000_000, 5_000_000_000)
     assert list(settings.sources) == ["shop", "edge"]

@@ -49,13 +49,8 @@ def doubts(configuration: Configured) -> Iterator[str]:
     if settings.web.listen.host not in {"127.0.0.1", "::1", "localhost"}:
         yield f"{settings.web.listen} can be asked by other machines, and nobody is asked who they are."
     folder = lake_folder(settings.store)
-    if len(str(settings.socket_file).encode()) > _LONGEST_SOCKET:
-        yield f"The path {settings.socket_file} is longer than that of a socket can be; set socket to a shorter one."
     if folder.exists() and not folder.is_dir():
         yield f"The store {settings.store} is no folder."
-
-
-_LONGEST_SOCKET = 107  # bytes of a path in `sockaddr_un` of Linux, less the zero behind it
 
 
 def try_samples(configuration: Configured, receipt: Receipt) -> None:

@@ -53,6 +53,7 @@ class Formats(Mapping[str, Format]):
 
     def __init__(self, own: Mapping[str, Format] = {}, own_entries: Mapping[str, Entry] = {}) -> None:
         """``own`` are formats of a user, which count before those that come with Heeler."""
+        self._own = (*own, *(name for name in own_entries if name not in own))
         self._own_entries = own_entries
         self._made: dict[str, Format] = {**{name: ACCESS_FORMATS[name] for name in ACCESS_FORMATS}, **own}
         self._made[PLAIN.name] = PLAIN
@@ -85,7 +86,7 @@ class Formats(Mapping[str, Format]):
     @property
     def own(self) -> Mapping[str, Format]:
         """Those of a user."""
-        return self._own
+        return {name: self[name] for name in self._own}
 
     def title(self, name: str) -> str:
         """Return what a format is, for people; empty where nothing says it."""

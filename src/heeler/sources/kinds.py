@@ -5,8 +5,10 @@ from typing import Final
 
 from heeler.sources.file_settings import FileSettings
 from heeler.sources.settings import SourceSettings
+from heeler.sources.syslog import SyslogSettings
 
 KINDS: Final[Mapping[str, type[SourceSettings]]] = {
     "file": FileSettings,
+    "syslog": SyslogSettings,
 }
 """The settings of each kind, by the name that stands as ``kind`` in ``[sources.NAME]``."""

@@ -172,6 +172,10 @@ class SyslogSource:
     async def committed(self, positions: Mapping[str, Position]) -> None:
         """Do nothing: syslog has no acknowledgement."""
 
+    async def stop(self) -> None:
+        """See `Source.stop`."""
+        await self.close()
+
     async def close(self) -> None:
         """See `Source.close`. Accepts no more, and takes what was sent before, for at most four seconds."""
         if self._closing is None:
