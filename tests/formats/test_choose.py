@@ -82,6 +82,13 @@ def test_formats_that_cannot_be_better_are_not_even_made() -> None:
     assert not {"stamped", "python", "postgresql"} & formats._made.keys()
 
 
+def test_a_format_that_fits_too_much_is_not_the_best_although_it_stands_first_and_fits_all() -> None:
+    formats = formats_with({"vague": {"pattern": "(?<message>.*)", "weight": 0.95}})
+    best = best_guess(split(LINES["combined"] * 9), formats)
+    assert best is not None
+    assert best.format.name == "combined"
+
+
 def test_what_an_entry_of_ones_own_says_of_its_format_counts() -> None:
     own = {"mine": {"title": "ours", "pattern": "(?<message>.*)", "weight": 0.2, "carries": True}}
     formats = formats_with(own)

@@ -35,6 +35,11 @@ def test_clocks_are_where_zoneinfo_says(local: list[datetime], zone: str) -> Non
     assert [timedelta(minutes=minutes) for minutes in found.to_list()] == expected
 
 
+def test_an_hour_that_came_twice_is_the_first_and_one_that_was_left_out_is_read_by_the_clock_before() -> None:
+    local = pl.Series(["2026-10-25 02:30:00", "2026-03-29 02:30:00", "2026-10-25 03:00:00"]).str.to_datetime()
+    assert zone_named("Europe/Berlin").minutes_east(local).to_list() == [120, 60, 60]
+
+
 @given(st.integers(0, NOW_US), st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]))
 def test_what_a_clock_shows_at_a_moment_is_what_zoneinfo_says(moment_us: int, zone: str) -> None:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment_us)

@@ -15,7 +15,7 @@ from heeler.formats.access import ACCESS_FORMATS
 from heeler.formats.definitions import Entry, catalog_entries, formats_of, made
 from heeler.formats.lines import Lines, split
 from heeler.formats.logformat import from_apache, from_nginx
-from heeler.formats.nested import Inner, Nested, fitted
+from heeler.formats.nested import Inner, Nested, fitted, may_be_carried
 from heeler.formats.plain import Plain
 from heeler.formats.template import Template
 from heeler.formats.text import lines_of
@@ -96,6 +96,10 @@ class Formats(Mapping[str, Format]):
         """Tell whether messages of a format may be lines of others."""
         return bool(self._entry(name).get("carries"))
 
+    def is_json(self, name: str) -> bool:
+        """Tell whether a format reads JSON, without making it."""
+        return self._entry(name).get("kind") == "json"
+
     def weight(self, name: str) -> float:
         """Return how much the rate of a format counts: less for one that fits nearly anything."""
         return float(self._entry(name).get("weight", 1.0))
@@ -173,12 +177,11 @@ def _weighed(sample: Lines, formats: Formats) -> Iterator[tuple[float, Guess]]:
         rate = float(np.mean(header.parse(sample, ())["parsed"].to_numpy()))
         yield rate, Guess(header, rate)
     begins_json = b"{" in sample.data
-    for name, one in formats.items():
-        if name == PLAIN.name or (getattr(one, "kind", "") == "json" and not begins_json):
+    for name in formats:
+        if name == PLAIN.name or (formats.is_json(name) and not begins_json):
             continue
-        rate = _rate(one, sample)
-        if rate:
-            yield rate * formats.weight(name), Guess(one, rate)
+        if rate := _rate(formats[name], sample):
+            yield rate * formats.weight(name), Guess(formats[name], rate)
 
 
 def format_of(sample: bytes, known: Formats | None = None, fewest: float = FEWEST_PARSED) -> Format:
@@ -222,6 +225,8 @@ def _inner(message: pl.Series, given: Sequence[Format], formats: Formats) -> lis
     found = list(given)
     for one in given:
         message = message.filter(~one.parse(lines_of(message), ())["parsed"])
+    if not may_be_carried(message):
+        return found
     requests = [one for one in formats.of_requests() if one not in found]
     for may_be in (requests, [formats[name] for name in _INNER_LOGS]):
         for _ in range(_MOST_INNER):

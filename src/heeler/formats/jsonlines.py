@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Final
 
 import duckdb
@@ -94,14 +95,8 @@ def objects(text: pl.Series, names: Sequence[str]) -> tuple[pl.Series, dict[str,
     else:
         asked = list(names)
     paths = [path for name in asked for path in _paths(name)]
-    found = f"json_extract_string(line, {_literal(paths)})" if paths else "[]::varchar[]"
-    chosen = "".join(f", found[{number}] as c{number}" for number in range(1, len(paths) + 1))
-    sql = (
-        f"select found is not null as fits{chosen} from (select case when json_valid(line) then {found} end as found "  # noqa: S608 - names of formats, as literals
-        "from texts)"
-    )
-    read = _asked(texts, sql)
-    begins = text.str.starts_with("{")
+    begins = text.str.starts_with("{").fill_null(value=False)
+    read = _extracted(texts, paths, whole=begins.all())
     fits = read["fits"] & (begins if begins.all() else text.str.contains(r"^\s*\{")).fill_null(value=False)
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     fields, column = dict.fromkeys(names, nothing), 1
@@ -110,6 +105,20 @@ def objects(text: pl.Series, names: Sequence[str]) -> tuple[pl.Series, dict[str,
         fields[name] = read.select(pl.coalesce(ways)).to_series() if len(ways) > 1 else read[ways[0]]
         column += len(ways)
     return fits, fields
+
+
+def _extracted(texts: pa.Table, paths: Sequence[str], *, whole: bool) -> pl.DataFrame:
+    """Return ``fits``, which texts are JSON, and the columns ``c1`` and so on, what stands at each of the paths.
+
+    Where all texts may be JSON (``whole``) they are taken to be, because asking that first parses each once more.
+    """
+    found = f"json_extract_string(line, {_literal(paths)})" if paths else "[]::varchar[]"
+    chosen = "".join(f", found[{number}] as c{number}" for number in range(1, len(paths) + 1))
+    for inner in ([found] if whole and paths else []) + [f"case when json_valid(line) then {found} end"]:
+        with suppress(duckdb.InvalidInputException):
+            sql = f"select found is not null as fits{chosen} from (select {inner} as found from texts)"  # noqa: S608 - names of formats, as literals
+            return _asked(texts, sql)
+    raise AssertionError("What asks whether a text is JSON fails for none.")
 
 
 def _asked(texts: pa.Table, sql: str) -> pl.DataFrame:

@@ -109,7 +109,12 @@ class Template:
 
     def fitting(self, lines: Lines) -> tuple[int, int]:
         """Return how many of ``lines`` fit as a well-behaved program writes them, and how many fit at all."""
-        _, strict = self._read(Scanner(lines.readable()), self._cut_by(self._strict), set())
+        readable = lines.readable()
+        # What fits in no lenient way fits in no other; most files are of other formats, and known as such at once.
+        _, lenient = self._read(Scanner(readable), self._cut_by(self._lenient), set())
+        if not lenient.any():
+            return 0, 0
+        _, strict = self._read(Scanner(readable), self._cut_by(self._strict), set())
         return int(strict.sum()), int(self.parse(lines, ())["parsed"].sum())
 
     def rendered(self) -> pl.Expr:

@@ -49,7 +49,7 @@ class Recognition:
         ``sample`` is what the first choice goes by; later ones go by the newest chunks.
         """
         if self._given is None:
-            self._newest = (self._newest[-SAMPLE_BYTES:] + data[-SAMPLE_BYTES:])[-SAMPLE_BYTES:]
+            self._newest = _newest(self._newest + data[-SAMPLE_BYTES - 1 :])
         if self.format is None:
             self.format = self._first(sample)
         else:
@@ -88,6 +88,12 @@ class Recognition:
             self._patience = self._patience * 8 if better is current else ENOUGH_LINES
             self._newest = b""
         return better
+
+
+def _newest(data: bytes) -> bytes:
+    """Return the newest lines, of no more bytes than a sample has."""
+    cut = len(data) - SAMPLE_BYTES
+    return data if cut <= 0 else data[data.find(b"\n", cut - 1) + 1 :]
 
 
 def _whole(sample: bytes) -> Lines:
