@@ -53,11 +53,15 @@ def test_as_it_is_written_it_changes_nothing(tmp_path: Path) -> None:
 def test_each_setting_is_right_without_its_comment_sign(
     one: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NAME", "a secret")
+    monkeypatch.setenv("NAME", "a secret that is long")
     needed = [other.line for other in EXAMPLES if other.section == one.section and other.required and other != one]
     if one.section.startswith("formats") and one.name not in {"pattern", "template"}:
         needed.append("pattern = '(?<time>) (?<level>) (?<message>.*)'")
+    if one.section.startswith("redact") and one.name not in {"replacement", "hash_key"}:
+        needed.append("replacement = '*'")
     lines = [f"[{one.section}]"] if one.section else []
+    if one.section.startswith("redact"):
+        lines = ["[sources.shop]", "kind = 'file'", "paths = ['x']", *lines]
     if one.section.count(".") == 2:  # a section within a source: what the source needs comes before it
         outer = one.section.rpartition(".")[0]
         lines = [f"[{outer}]", *(other.line for other in EXAMPLES if other.section == outer and other.required), *lines]

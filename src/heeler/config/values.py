@@ -107,7 +107,7 @@ def _secret(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (found := _ENVIRONMENT.fullmatch(value)):
         if not os.environ.get(found[1]):
             raise ValueError(f"The environment has no {found[1]}. Set it where Heeler is started, or use file:PATH.")
-        return SecretStr(os.environ[found[1]])
+        return os.environ[found[1]]
     if isinstance(value, str) and value.startswith("file:"):
         path = Path(path_in(value.removeprefix("file:"), info))
         try:
@@ -118,7 +118,7 @@ def _secret(value: object, info: ValidationInfo) -> object:
             raise ValueError(f"The secret in {path} is not UTF-8 text.") from error
         if not secret:
             raise ValueError(f"The secret in {path} is empty.")
-        return SecretStr(secret)
+        return secret
     raise Hidden("A secret does not stand in the configuration itself; write ${NAME} or file:PATH.")
 
 
