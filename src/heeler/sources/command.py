@@ -87,10 +87,10 @@ class CommandSettings(SourceSettings):
     """Whether it writes to a terminal: programs that write lines in blocks otherwise write each at once then."""
 
     stall_after: Duration | None = None
-    """After how much silence it is started again, ``"0s"`` for never; without it 5 minutes for ``heroku logs``, else never."""
+    """After how much silence it is started again, ``"0s"`` for never; unset 5 minutes for ``heroku logs``, else never."""
 
     replay_lines: Annotated[int, Field(ge=0, le=10_000)] | None = None
-    """How many of its last lines it may repeat when it is started again. Without it 200 for ``heroku logs``, else 0."""
+    """How many of its last lines it may repeat when it is started again. Unset 200 for ``heroku logs``, else 0."""
 
     restart_after: Annotated[Duration, Field(gt=0)] = 1.0
     """How long to wait before it is started again; twice as long each time that it ends at once."""
@@ -242,12 +242,13 @@ class CommandSource:
         self._doing = f"waits since {in_words(self._clock.now_us())} for {delay:.1f} s to be started again"
         repeated = self._last_error == self._last_end and not life.has_lines
         self._last_end = self._last_error
-        self._notice(f"{self._last_error} It is started again in {delay:.1f} s.")
+        if not repeated:
+            self._notice(f"{self._last_error} (It is started again in {delay:.1f} s.)")
         what = "stalled" if life.stalled else "exited"
         return SourceEvent(what, self._last_error, lost_bytes=0, repeated=repeated)
 
     def _delay(self, lived_seconds: float) -> float:
-        """Return how long to wait: longer each time that it ended soon, and by chance, so that not all come back at once."""
+        """Return how long to wait: longer each time that it ended soon, and somewhat by chance."""
         self._failures = 0 if lived_seconds >= _HEALTHY_SECONDS else self._failures + 1
         # The exponent is bounded, for a float is: a command may be down for months.
         longest = self._settings.restart_after * 2.0 ** min(max(self._failures - 1, 0), 64)
