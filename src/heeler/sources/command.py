@@ -87,7 +87,7 @@ class CommandSettings(SourceSettings):
     """Whether it writes to a terminal: programs that write lines in blocks otherwise write each at once then."""
 
     stall_after: Duration | None = None
-    """After how much silence it is started again, ``"0s"`` for never; unset 5 minutes for ``heroku logs``, else never."""
+    """After how much silence it is started again, ``"0s"`` for never; unset 5 minutes for ``heroku logs``."""
 
     replay_lines: Annotated[int, Field(ge=0, le=10_000)] | None = None
     """How many of its last lines it may repeat when it is started again. Unset 200 for ``heroku logs``, else 0."""

@@ -13,7 +13,8 @@ _NAMED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     ),
     (
         re.compile(
-            rb"Invalid credentials|(?:[Hh][Tt][Tt][Pp]|[Ss]tatus|[Ee]rror|[Cc]ode)\W{0,3}401\b|[Uu]nauthorized|not logged in|heroku login"
+            rb"Invalid credentials|[Uu]nauthorized|not logged in|heroku login|"
+            rb"(?:[Hh][Tt][Tt][Pp]|[Ss]tatus|[Ee]rror|[Cc]ode)\W{0,3}401\b"
         ),
         "Its key is refused or missing; for Heroku set HEROKU_API_KEY to a token of `heroku authorizations:create`.",
     ),

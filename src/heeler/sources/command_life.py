@@ -1,4 +1,4 @@
-"""One life of a command, from its start to when nothing of it is left: what it gives, for how long it is silent, how it ends."""
+"""One life of a command, from its start to when nothing of it is left."""
 
 from collections.abc import Callable, Iterable
 

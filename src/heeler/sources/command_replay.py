@@ -1,4 +1,4 @@
-"""Recognising lines that a command repeats when it is started again: `heroku logs --tail` begins with the recent ones."""
+"""Recognising lines that a command repeats when it starts again: `heroku logs --tail` begins with the recent ones."""
 
 import hashlib
 import re
