@@ -2,8 +2,8 @@
 
 Started as a script, by path, with nothing of Heeler: ``command_guard.py FD GRACE_SECONDS COMMAND…``. ``FD`` is one end
 of a pair of sockets. When the other end is closed, by Heeler or by its death, the whole process group gets SIGTERM and,
-if something of it is left after the grace, SIGKILL. The same happens when the command ends by itself: nothing of it lives
-on. Before that last signal, which ends the guard as well, it writes how the command ended: ``exited 3``,
+if something of it is left after the grace, SIGKILL. The same happens when the command ends by itself: nothing of it
+lives on. Before that last signal, which ends the guard as well, it writes how the command ended: ``exited 3``,
 ``killed 15``.
 
 Why a process: the parent-death signal reaches one process and none of its children, it is lost when that one runs a

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from heeler.model import CHUNK_BYTES, Chunk
+from heeler.model import Chunk
 from heeler.sources.command_child import Child
 from heeler.sources.command_chunks import Chunks
 from heeler.sources.command_failure import Complaints
@@ -10,7 +10,8 @@ from heeler.sources.command_failure import Complaints
 REPLAY_SECONDS = 5.0
 """How long after its first line a command may take to repeat what it wrote before."""
 
-_ERROR_BYTES = 1 << 20
+_OUTPUT_BYTES, _ERROR_BYTES = 2 << 20, 1 << 18
+"""How much is read at once: the event loop stands still meanwhile."""
 
 
 class Life:
@@ -70,7 +71,7 @@ class Life:
         if self.child is None:
             return []
         errors = self.child.errors.take(_ERROR_BYTES)
-        output = self.child.output.take(CHUNK_BYTES)
+        output = self.child.output.take(_OUTPUT_BYTES)
         self.complaints.hear(errors)
         chunks = [*self._chunks.errors(errors), *self._chunks.output(output)]
         if self._chunks.lines.is_holding and self._held_seconds >= REPLAY_SECONDS:

@@ -76,7 +76,7 @@ def overlap(known: Sequence[bytes], new: Sequence[bytes]) -> Overlap:
     """
     known, new = tuple(known), tuple(new)
     met, repeated, is_open = 0, 0, False
-    if not known:
+    if not known or not new:
         return Overlap(0, is_open=False, is_whole=False)
     for start in range(len(known) - 1, -len(new), -1):  # where in the known lines the first new one lies
         first, end = max(start, 0), min(start + len(new), len(known))
