@@ -56,8 +56,8 @@ def test_the_last_lines_of_a_cut_are_the_last_of_all(text: bytes, most: int) -> 
 class Server(RuleBasedStateMachine):
     """A server whose lines all differ, and a command that shows it from some line on, again and again.
 
-    Whatever is repeated, and wherever it is cut, the lines that are given on are those that were shown, each once and in
-    order, and a gap stands where lines were not shown, and nowhere else.
+    Whatever is repeated, and wherever it is cut, the lines that are given on are those that were shown, each once and
+    in order, and a gap stands where none was repeated, and nowhere else.
     """
 
     @initialize(repeats=st.integers(1, 6))
