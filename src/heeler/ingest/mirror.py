@@ -1,8 +1,8 @@
 """Plain files of what arrives: for each stream one that grows, and those that it was rotated to, byte for byte.
 
 ``FOLDER/GROUP/STREAM.log`` grows. When it is large or its period is over it becomes
-``STREAM.log.20261125T101500.000000Z``, named by when that was. Names are made of groups and streams by `safe_name`: what
-a sender calls itself never leads out of the folder, and two streams never share a file.
+``STREAM.log.20261125T101500.000000Z``, named by when that was. Names are made by `safe_name`: what a sender
+calls itself never leads out of the folder, and two streams never share a file.
 """
 
 import contextlib
