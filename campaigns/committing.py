@@ -1,7 +1,7 @@
 """A source with a store in memory behind it: what tests, campaigns and benchmarks of listeners run it against."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -90,4 +90,16 @@ async def committing(
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(task, 10)
         await running.commit()
-        await asyncio.sleep(0)
+        await goodbye()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that nobody tells; a test that waits in vain is ended by its time limit."""
+    while not holds():  # noqa: ASYNC110 - there is no event for what the other side of a socket has noticed
+        await asyncio.sleep(0.001)
+
+
+async def goodbye() -> None:
+    """Wait until nothing else runs: the connections of a closed source have been closed."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=5)

@@ -74,25 +74,25 @@ class HttpSettings(SourceSettings):
     tls_key: Path | None = None
     """A file with the private key in PEM, where it is not in that of the certificate."""
 
-    body: Size = Field(16 << 20, ge=1 << 10, le=1 << 30)
+    body: Size = Field(default=16 << 20, ge=1 << 10, le=1 << 30)
     """The largest body that is taken, decompressed."""
 
-    in_flight: Size = Field(64 << 20, ge=1 << 20)
+    in_flight: Size = Field(default=64 << 20, ge=1 << 20)
     """How much may wait to be stored; what comes then is answered with 503."""
 
-    head: Size = Field(32 << 10, ge=1 << 10, le=1 << 20)
+    head: Size = Field(default=32 << 10, ge=1 << 10, le=1 << 20)
     """The largest head (request line and headers) that is taken."""
 
-    connections: int = Field(1024, ge=1)
+    connections: int = Field(default=1024, ge=1)
     """How many connections there may be."""
 
-    head_timeout: Duration = Field(10.0, gt=0)
+    head_timeout: Duration = Field(default=10.0, gt=0)
     """How long a sender may take for a TLS handshake, and for the head of a request."""
 
-    body_timeout: Duration = Field(60.0, gt=0)
+    body_timeout: Duration = Field(default=60.0, gt=0)
     """How long a sender may take for a body."""
 
-    idle_timeout: Duration = Field(90.0, gt=0)
+    idle_timeout: Duration = Field(default=90.0, gt=0)
     """How long a connection may wait for its next request."""
 
     @field_validator("listen")

@@ -42,7 +42,16 @@ def _deflate(body: bytes, most: int) -> bytes:
 def _zstd(body: bytes, most: int) -> bytes:
     frames = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
     with frames.stream_reader(body, read_across_frames=True) as reader:
-        return reader.read(most + 1)
+        found = reader.read(most + 1)
+    # The reader is the only one that stops at a number of bytes, but it takes data that is cut off for its end. What
+    # fits is therefore decompressed once more.
+    while body and len(found) <= most:
+        frame = frames.decompressobj()
+        frame.decompress(body)
+        if not frame.eof:
+            raise ValueError(_CUT)
+        body = frame.unused_data
+    return found
 
 
 def _snappy(body: bytes, most: int) -> bytes:

@@ -84,6 +84,7 @@ class Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(transport)
         self._transport = transport
+        self._begin_to_answer()  # behind a TLS handshake the first request may be here before this
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         """See `asyncio.Protocol`."""
@@ -117,7 +118,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(Refused(400, "Another protocol than HTTP/1.1 is not spoken here."))
+            self._ends = True  # it is answered in HTTP/1.1, and what follows is not that
         except httptools.HttpParserError as error:
             self._refuse(Refused(400, f"This is no HTTP/1.1 request: {error}."))
         most = self._limits.head_bytes if not self._in_body else 2 * self._limits.body_bytes + self._limits.head_bytes
@@ -239,7 +240,10 @@ class Connection(asyncio.Protocol):
 
     def _put(self, item: Request | Response) -> None:
         self._ready.append(item)
-        if self._answering is None and self._transport is not None:
+        self._begin_to_answer()
+
+    def _begin_to_answer(self) -> None:
+        if self._ready and self._answering is None and self._transport is not None:
             self._transport.pause_reading()
             self._answering = asyncio.get_running_loop().create_task(self._answer())
 

@@ -116,6 +116,8 @@ class Listener:
         self._sweeping = asyncio.get_running_loop().create_task(self._sweep(CLOSING_SECONDS))
         for connection in list(self._connections):
             connection.end()
+        if not self._connections:
+            self._sweeping.cancel()
 
     def connection(self) -> Connection | None:
         """Return a new connection, or None where there is no place for it."""
@@ -140,6 +142,8 @@ class Listener:
 
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection, None)
+        if self._closing and not self._connections and self._sweeping is not None:
+            self._sweeping.cancel()
 
     def _drop(self, connection: Connection) -> None:
         self.counters["connections_dropped"] += 1
