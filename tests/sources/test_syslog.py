@@ -148,7 +148,7 @@ def test_what_the_kernel_holds_of_a_connection_is_given_out_when_the_source_is_c
             with socket.create_connection(one.tcp) as sender:
                 sender.sendall(b"<13>first\n")
                 await one.until_lines(1)
-                sender.setblocking(False)
+                sender.settimeout(0)
                 sent, line = 0, b"<13>" + b"x" * 995 + b"\n"
                 with contextlib.suppress(BlockingIOError):  # the source had no chance to read any of it
                     while True:
