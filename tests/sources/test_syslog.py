@@ -339,7 +339,7 @@ asyncio.run(main())
 
 def test_the_process_that_receives_dies_with_its_parent() -> None:
     campaigns = str(Path(__file__).parents[2] / "campaigns")
-    environment = os.environ | {"PYTHONPATH": campaigns}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([campaigns, *sys.path])}
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=environment) as parent:
         assert parent.stdout
         child = int(parent.stdout.readline())

@@ -29,6 +29,7 @@ def framed(pieces: list[bytes], longest: int = LONGEST) -> list[bytes | int]:
         else:
             assert what.endswith(b"\n")
             found += what[:-1].split(b"\n")
+    assert framer.messages == sum(isinstance(part, bytes) for part in found), "a message holds a newline"
     return found
 
 
