@@ -27,6 +27,8 @@ from measured import machine
 
 LINE = b"<134>1 2026-11-25T10:00:00.000000Z web1.example.com app 4711 ID47 - %010d " + b"x" * 66
 _TICK_S = 0.002
+_UDP_SEGMENT = 103  # the kernel cuts what is sent at once into datagrams of this size: sendmmsg for Python
+_SEGMENTS = 64
 _SETTLE_S = 15.0
 
 
@@ -35,12 +37,14 @@ def send(kind: str, address: tuple[str, int], rate: int, seconds: float) -> None
     count, total, started = 0, int(rate * seconds), time.monotonic()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as sender:
         sender.connect(address)
+        if kind == "udp":
+            sender.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, len(LINE % 0))
         while count < total:
             due = min(total, int((time.monotonic() - started) * rate))
             lines = [LINE % number for number in range(count, due)]
             if kind == "udp":
-                for line in lines:
-                    sender.send(line)
+                for at in range(0, len(lines), _SEGMENTS):
+                    sender.send(b"".join(lines[at : at + _SEGMENTS]))
             elif kind == "octet-counted":
                 sender.sendall(b"".join(b"%d %b" % (len(line), line) for line in lines))
             elif lines:

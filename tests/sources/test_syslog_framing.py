@@ -29,6 +29,7 @@ def framed(pieces: list[bytes], longest: int = LONGEST) -> list[bytes | int]:
         else:
             assert what.endswith(b"\n")
             found += what[:-1].split(b"\n")
+    assert framer.messages == sum(isinstance(part, bytes) for part in found), "a message holds a newline"
     return found
 
 
@@ -100,6 +101,7 @@ def test_counted_messages_come_back_as_they_were_sent(texts: list[bytes]) -> Non
         (b"x" * 40 + b"\n", [b"x" * 40]),
         (b"x" * 55, [b"x" * 40, 15]),
         (b"<1>a #012 b\n", [b"<1>a #012 b"]),
+        (b"<1>aaaaaaaaaaaaaaaaaaaa\n12\n<1>b\n", [b"<1>aaaaaaaaaaaaaaaaaaaa", b"12", b"<1>b"]),
         (b"<1>a\0b\n", [b"<1>a\0b"]),  # a NUL within is kept
     ],
 )
