@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -99,9 +100,6 @@ class Collector:
         self._stopping = asyncio.Event()
         self._ended = False
         self._streams: OrderedDict[tuple[str, str], Recognition] = OrderedDict()
-        self._under_way: dict[str, Position] = {}
-        self._none_under_way = asyncio.Event()
-        self._none_under_way.set()
 
     async def run(self) -> None:
         """Read the source until `stop`, or until it has ended; when it fails it is made again after a while."""
@@ -110,19 +108,19 @@ class Collector:
             begun = self._intake.clock.monotonic()
             try:
                 await self._read()
+                break
             except SourceEnded:
-                pass
+                break
             except HeelerError as error:
-                await self._settled()
                 self._fail(str(error))
-                if self._intake.clock.monotonic() - begun >= STEADY_S:
-                    wait_s = FIRST_WAIT_S
-                await self._pause(wait_s * (0.5 + self._chance.random()))
-                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
-                continue
+            except Exception as error:  # noqa: BLE001 - the others go on; the traceback goes to our own log
+                self._fail(f"a fault of Heeler's: {error!r}", traceback.format_exc())
             finally:
                 self._intake.release(self.name)
-            break
+            if self._intake.clock.monotonic() - begun >= STEADY_S:
+                wait_s = FIRST_WAIT_S
+            await self._pause(wait_s * (0.5 + self._chance.random()))
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
         self._ended = True
 
     async def stop(self) -> None:
@@ -161,10 +159,14 @@ class Collector:
         try:
             if self._stopping.is_set():
                 return
-            chunks = parsed(self._source, self._intake.workers, self._prepared, self._settled)
+            chunks = parsed(self._source, self._intake.workers, self._prepared, self._intake.settled)
             async with aclosing(chunks):
                 async for chunk, result in chunks:
-                    await self._hand_over(chunk, result)
+                    try:
+                        await self._hand_over(chunk, result)
+                    except HeelerError:
+                        await self._intake.settled()  # who sent what was taken before hears of it still
+                        raise
         finally:
             await self._source.close()
             self._source = None
@@ -197,9 +199,6 @@ class Collector:
             self._intake.notice(f"{self.name}: {event.message}")
         self._recognition(group, stream).count(result.lines, result.parsed)
         await self._intake.put(self.name, [result.completed], committed=self._committed, awaited=chunk.awaited)
-        # Nobody else has run since the chunk was handed over, so it is not committed yet.
-        self._under_way[chunk.part] = chunk.position
-        self._none_under_way.clear()
         self._count(chunk, result)
 
     def _count(self, chunk: Chunk, result: ParsedChunk) -> None:
@@ -211,16 +210,13 @@ class Collector:
             self.rate.count(self._intake.clock.monotonic(), result.lines)
 
     async def _committed(self, positions: Mapping[str, Position]) -> None:
-        for part, position in positions.items():
-            if self._under_way.get(part) is position:  # else a newer chunk of the part is on its way
-                del self._under_way[part]
-        if not self._under_way:
-            self._none_under_way.set()
-        if self._source is not None:
+        """Acknowledge. A source that cannot must not keep the others from their commits; its senders send again."""
+        if self._source is None:
+            return
+        try:
             await self._source.committed(positions)
-
-    async def _settled(self) -> None:
-        await self._none_under_way.wait()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            self._tell(f"what was stored could not be acknowledged: {error!r}", traceback.format_exc())
 
     def _place_of(self, chunk: Chunk) -> tuple[str, str]:
         group = chunk.group or self.settings.group or self.name
@@ -236,10 +232,13 @@ class Collector:
         self._streams.move_to_end(key)
         return self._streams[key]
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str, details: str = "") -> None:
         self.counts.restarts += 1
+        self._tell(why, details)
+
+    def _tell(self, why: str, details: str = "") -> None:
         self.counts.last_error = why
-        self._intake.notice(f"{self.name}: {why}")
+        self._intake.notice(f"{self.name}: {why}" + (f"\n{details}" if details else ""))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when it is stopped meanwhile."""

@@ -81,7 +81,11 @@ class Intake:
         return self._ticks.bytes
 
     async def positions(self, owner: str, source: str) -> dict[str, Position]:
-        """Return how far each part of ``source`` has been stored, for ``owner``, which reads on from there."""
+        """Return how far each part of ``source`` has been stored, for ``owner``, which reads on from there.
+
+        What was put before counts: it is waited for. Else whoever reads on would read again what is on its way.
+        """
+        await self.settled()
         self._asked[owner] = self._turn
         return await self.in_writer(self.lake.positions, source)
 
@@ -127,8 +131,12 @@ class Intake:
         self._turn += 1
         self._last[part] = owner, self._turn
 
+    async def settled(self) -> None:
+        """Return when everything that was put before is durable, and whoever asked for that was told."""
+        await self._ticks.settled()
+
     def release(self, owner: str) -> None:
-        """Let others read the parts of ``owner``, which reads no more and of which nothing waits."""
+        """Let others read the parts of ``owner``, which reads no more."""
         self._asked.pop(owner, None)
 
     async def in_writer(self, call: Callable[..., T], *arguments: object) -> T:

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 
@@ -82,6 +81,7 @@ class Daemon:
                     self._systemd.tell("READY=1", f"STATUS=Collecting from {len(self._running)} sources")
                     await self._stopping.wait()
                 finally:
+                    self._stopping.set()
                     self._systemd.tell("STOPPING=1")
                     await self._end(list(self._running))
                     awake.cancel()
@@ -106,7 +106,9 @@ class Daemon:
                 self._systemd.tell("READY=1")
 
     def _begin(self, setup: Setup) -> None:
-        """Start what does not run yet."""
+        """Start what does not run yet; nothing once the end has begun, which may be while a configuration is read."""
+        if self._stopping.is_set():
+            return
         for name, settings in setup.sources.items():
             if settings.enabled and name not in self._running:
                 collector = Collector(
@@ -118,27 +120,24 @@ class Daemon:
                     prepare=setup.prepare.get(name),
                     mirror=self._mirror,
                 )
-                self._running[name] = collector, asyncio.create_task(self._guard(collector), name=name)
-
-    async def _guard(self, collector: Collector) -> None:
-        """Run a source. A fault of ours in it ends it alone, and is told whole."""
-        try:
-            await collector.run()
-        except Exception:  # noqa: BLE001 - the others go on; the traceback goes to our own log
-            self._notice(f"{collector.name} has failed by a fault of Heeler's:\n{traceback.format_exc()}")
-            collector.counts.last_error = "a fault of Heeler's; our own log has the traceback"
+                self._running[name] = collector, asyncio.create_task(collector.run(), name=name)
 
     async def _end(self, names: Sequence[str]) -> None:
-        """Stop sources side by side, and wait until what they took in is committed."""
-        ending = {name: self._running.pop(name) for name in names}
-        await asyncio.gather(*(collector.stop() for collector, _ in ending.values()), return_exceptions=True)
+        """Stop sources side by side, and wait until what they took in is committed. It may be done twice at once."""
+        ending = {name: self._running[name] for name in names}
+        stops = await asyncio.gather(*(collector.stop() for collector, _ in ending.values()), return_exceptions=True)
         tasks = {task for _, task in ending.values()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
             for task in late:
                 self._notice(f"{task.get_name()} did not end in {STOP_SECONDS:.0f} s and is cut off.")
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            stops += await asyncio.gather(*tasks, return_exceptions=True)
+        for fault in stops:
+            if isinstance(fault, Exception):
+                self._notice(f"A source did not end as it should: {fault!r}")
+        for name in names:
+            self._running.pop(name, None)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

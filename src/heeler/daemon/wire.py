@@ -95,8 +95,8 @@ def _head(packed: bytes) -> Head:
     try:
         head = json.loads(packed)
         sizes = head["blobs"]
-        right = all(isinstance(size, int) and size >= 0 for size in sizes) and sum(sizes) <= LONGEST_BLOBS_BYTES
-    except (ValueError, TypeError, KeyError) as error:
+        right = all(type(size) is int and size >= 0 for size in sizes) and sum(sizes) <= LONGEST_BLOBS_BYTES
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise EnvironmentFailed("What came over the socket is no message of Heeler's.") from error
     if not right or not isinstance(head, dict):
         raise EnvironmentFailed("What came over the socket is no message of Heeler's.")

@@ -39,6 +39,7 @@ class _Waiting:
     alerts: list[AlertRow] = field(default_factory=list)
     positions: dict[Committed, dict[str, Position]] = field(default_factory=dict)
     bytes: int = 0
+    durable: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __bool__(self) -> bool:
         return bool(self.ready or self.alerts)
@@ -49,7 +50,8 @@ class Ticks:
 
     Between ticks, when nothing waits, a lake is looked after in short slices. While its disk is nearly full nothing
     is committed, so those who hand over wait. When a commit fails, `write` raises what it raised, and nothing of that
-    tick or after it is stored; with ``retries`` the same tick is tried again, until the end was said.
+    tick or after it is stored; with ``retries`` the same tick is tried again until the end was said, and then once
+    more; nor does the end wait for room on the disk then.
     """
 
     def __init__(
@@ -75,7 +77,8 @@ class Ticks:
         self._tick_bytes = tick_bytes
         self._retries = retries
         self._waiting = _Waiting()
-        self._ended = False
+        self._committing: _Waiting | None = None
+        self._ended = asyncio.Event()
         self._some, self._full, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._awaited = asyncio.Event()
 
@@ -113,9 +116,16 @@ class Ticks:
         if waiting.bytes >= self._tick_bytes:
             self._full.set()
 
+    async def settled(self) -> None:
+        """Return when everything that was handed over before is durable, and whoever asked for that was told."""
+        for one in (self._committing, self._waiting):
+            if one:
+                self._awaited.set()
+                await one.durable.wait()
+
     def end(self) -> None:
         """Say that nothing more comes: `write` commits what is left, and returns."""
-        self._ended = True
+        self._ended.set()
         self._some.set()
         self._full.set()
 
@@ -125,18 +135,20 @@ class Ticks:
         while await self._is_due():
             await self._wait_for_disk()
             due, is_busy = self._waiting, self._waiting.bytes >= self._tick_bytes
-            self._waiting = _Waiting()
+            self._waiting, self._committing = _Waiting(), due
             self._awaited.clear()
-            if not self._ended:
+            if not self._ended.is_set():
                 self._some.clear()
                 self._full.clear()
             self._room.set()
             await self._commit(due)
             for committed, positions in due.positions.items():
                 await committed(positions)
+            due.durable.set()
             del due
-            if self._upkeep and (self._ended or not self._waiting):
-                for note in await loop.run_in_executor(self._writer, self._look_after, is_busy or self._ended):
+            self._committing = None
+            if self._upkeep and (self._ended.is_set() or not self._waiting):
+                for note in await loop.run_in_executor(self._writer, self._look_after, is_busy or self._ended.is_set()):
                     self._notice(note)
 
     async def _commit(self, due: _Waiting) -> None:
@@ -146,12 +158,21 @@ class Ticks:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._writer, self._store.commit, tick, due.ready)
             except EnvironmentFailed as error:
-                if not self._retries or self._ended:
+                if not self._retries or self._ended.is_set():
                     raise
                 self._notice(f"{error} It is tried again every {PAUSE_SECONDS:.0f} s.")
-                await self._clock.sleep(PAUSE_SECONDS)
+                await self._pause()
             else:
                 return
+
+    async def _pause(self) -> None:
+        """Wait before something is tried again; the end does not wait for that."""
+        waits = {asyncio.ensure_future(self._clock.sleep(PAUSE_SECONDS)), asyncio.ensure_future(self._ended.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _wait_for_disk(self) -> None:
         """Wait until the disk has room beyond what must stay free, and say so when that begins and ends."""
@@ -159,7 +180,12 @@ class Ticks:
             return
         self._notice(reason)
         while self._upkeep.pause_reason():
-            await self._clock.sleep(PAUSE_SECONDS)
+            if not self._retries:
+                await self._clock.sleep(PAUSE_SECONDS)
+            elif self._ended.is_set():
+                raise EnvironmentFailed(f"{reason} What waited is not stored; it is read again at the next start.")
+            else:
+                await self._pause()
         self._notice("The disk of the lake has room again; taking in goes on.")
 
     def _look_after(self, is_busy: bool) -> list[str]:  # noqa: FBT001 - an executor passes no names
