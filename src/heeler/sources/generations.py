@@ -9,7 +9,7 @@ from heeler.model import SourceEvent
 from heeler.sources.descriptors import Descriptors
 from heeler.sources.file_identity import Identity
 from heeler.sources.file_lines import OpenFile
-from heeler.sources.file_position import Place
+from heeler.sources.file_position import KnownFiles, Place
 from heeler.sources.packed_file import PackedFile
 from heeler.sources.rotated_files import Listing, Listings, Rotated, is_packed
 
@@ -47,15 +47,28 @@ class Generation:
     @property
     def is_told(self) -> bool:
         """Whether somebody knows how far it has been read."""
-        told, file = self.told, self.file
-        return told is not None and (told.offset, told.identity, told.done) == (file.offset, file.identity, self.done)
+        told, now = self.told, (self.file.offset, self.file.identity, self.number, self.done)
+        return told is not None and (told.offset, told.identity, told.generation, told.done) == now
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The files that stood at a path after the newest of which it is known, oldest first.
+
+    ``has_newest`` says that this one was found beside them, and ``copy`` is a copy of it, gone on to where it was read.
+    """
+
+    files: list[AnyFile]
+    copy: AnyFile | None
+    has_newest: bool
 
 
 class Rotations:
     """Finds the files of one path among those beside it, and beside its target where it is a symbolic link."""
 
-    def __init__(self, path: Path, listings: Listings, descriptors: Descriptors) -> None:
+    def __init__(self, path: Path, known: KnownFiles, listings: Listings, descriptors: Descriptors) -> None:
         self._path = path
+        self._files = known
         self._descriptors = descriptors
         self._known = listings
         self._list()
@@ -127,7 +140,8 @@ class Rotations:
         for listing in self._listings.values():
             for path in listing.of(place.identity):
                 if file := self._open(path, place.identity):
-                    if file.resume(place):
+                    same = [one for one in self._files.longer(place) if one.identity.may_be(place.identity)]
+                    if not _holds_any(file, same) and file.resume(place):
                         return file
                     file.close()
         return None
@@ -147,7 +161,9 @@ class Rotations:
         if not place.offset:
             return None
         files = [file for rotated in self.rotated()[::-1] if (file := self.open(rotated))]
-        copies = [file for file in files if not apart_from(file.identity)]
+        # Files begin alike: one belongs to the place before which most of it was read.
+        longer = self._files.longer(place)
+        copies = [file for file in files if not apart_from(file.identity) and not _holds_any(file, longer)]
         # One that holds just what was read goes first: more files may begin alike than are copies.
         found = next((file for file in copies if file.is_copy(place)), None)
         found = next((file for file in [found, *copies] if file and file.resume(place)), None)
@@ -208,22 +224,22 @@ class Rotations:
                 file.close()
         return found[::-1]
 
-    def after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
+    def after(self, newest: Place, skip: Test, ends: Test) -> Missed:
         """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
 
-        Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
-        on to there. Where it is not, or where nothing of it was read, times tell, and one that ``ends`` the search.
+        Where the newest is among them, by itself or as a copy, those behind it are later. Where it is not, or where
+        nothing of it was read, times tell, and one that ``ends`` the search.
         """
         for _ in range(MOST_LISTINGS):
-            found, copy = self._after(newest, skip, ends)
+            missed = self._after(newest, skip, ends)
             if not self._list_again():
                 break
-            for one in [*found, copy]:
+            for one in [*missed.files, missed.copy]:
                 if one:
                     one.close()
-        return found, copy
+        return missed
 
-    def _after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
+    def _after(self, newest: Place, skip: Test, ends: Test) -> Missed:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
@@ -250,10 +266,11 @@ class Rotations:
                 later.append(file)
             else:
                 file.close()
+        has_newest = is_listed or copy is not None
         if copy and copy.identity.may_be(newest.identity):
             copy.close()
             copy = None
-        return later[::-1], copy
+        return Missed(later[::-1], copy, has_newest)
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:
@@ -266,6 +283,10 @@ class Rotations:
         self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None
+
+
+def _holds_any(file: AnyFile, places: list[Place]) -> bool:
+    return any(file.holds(one) for one in places)
 
 
 def _opened(path: Path, descriptors: Descriptors) -> AnyFile:

@@ -74,6 +74,7 @@ class Lineage:
             self.generations.remove(held[0])
             self.generations.append(held[0])
             held[0].rotated, held[0].file.path = False, self._path
+            self._make_newest(held[0])
         elif self.known.discovered:
             self._succeed(here)
         else:
@@ -97,15 +98,16 @@ class Lineage:
         rotations, held = self._rotations(), {one.part for one in self.generations}
         done = [(name, place) for name, place in self.known.places.items() if place.done and name not in held]
         grown = [(name, place) for name, place in done if rotations.grown(place)]
-        found = [self._generation(name, place, file) for name, place in grown if (file := rotations.moved(place))]
-        self.generations = sorted([*self.generations, *found], key=lambda one: one.number)
+        for name, place in grown:
+            if file := rotations.moved(place):
+                self._add(self._generation(name, place, file))
 
     def _retire(self) -> None:
         if current := self.current:
             current.rotated, current.quiet_since = True, self._reading.clock.monotonic()
 
     def _rotations(self) -> Rotations:
-        return Rotations(self._path, self._reading.listings, self._reading.descriptors)
+        return Rotations(self._path, self.known, self._reading.listings, self._reading.descriptors)
 
     def _succeed(self, here: OpenFile | None) -> bool:
         """Find what came before the file at the path and is unread; return False where nothing can be decided yet."""
@@ -114,10 +116,12 @@ class Lineage:
         part = self._part_of(here) if here else None
         newest = self._newest(rotations, part)
         events: list[SourceEvent] = []
+        gone: list[Place] = []
+        # The newest first: where one content begins with another, a copy is one of the newer.
         for name, place in self._unread(part):
             is_newest = place is newest
             if file := rotations.moved(place, here) or rotations.copy_of(place, self._is_other):
-                self.generations.append(self._generation(name, place, file))
+                self._add(self._generation(name, place, file))
                 events += [told.changed(self._path, here.size, place, file)] if here and _is_of(here, place) else []
             elif is_newest and here is None:
                 # The newest comes first, so nothing was found yet.
@@ -125,32 +129,28 @@ class Lineage:
             elif is_newest and part is None and here and place.offset and here.resume(place):
                 part = name  # the same bytes in another file: copied, or its disk came back under another name
             else:
-                events.append(told.lost(self._path, here, place))
+                # Of one of which nothing was read another part may say more.
+                is_lost = place.offset > 0 or not rotations.has(place.identity)
+                events += [told.lost(self._path, here, place)] if is_lost else []
                 self._drop(name)
-                if not self._is_held(place.identity) and (file := rotations.rewritten(place, here)):
-                    self._append(file, rotated=True)
-        self.generations.sort(key=lambda one: one.number)
+                gone.append(place)
+        for place in gone:
+            if not self._is_held(place.identity) and (file := rotations.rewritten(place, here)):
+                self._append(file, rotated=True, before=place.generation + 1)
         self._forget_old(rotations)
         self.revive()
-        part = self._put_missed_before(here, part, newest, rotations)
+        is_same = part is not None and self.known.places[part] is newest
+        if newest and not (is_same and newest.offset):
+            missed = self._insert_missed(rotations, newest, here, newest.generation if is_same else None)
+            is_told = any(one.lost_bytes for one in events)
+            events += [told.removed(self._path)] if missed and not is_told else []
         if here:
-            self._append(here, part)
+            known = self._generation(part, self.known.places[part], here, rotated=False) if part else None
+            self._make_newest(self._add(known) if known else self._append(here))
             events += [told.rotated(self._path)] if was_read and part is None else []
         if self.generations:
             self.generations[-1].events += events
         return True
-
-    def _put_missed_before(
-        self, here: OpenFile | None, part: str | None, newest: Place | None, rotations: Rotations
-    ) -> str | None:
-        """Put what was missed before the file at the path; return which part that is then, None for a new one."""
-        is_newest = part is not None and self.known.places[part] is newest
-        if newest is None or (is_newest and newest.offset):
-            return part
-        if self._insert_missed(rotations, newest, here) and part and is_newest:
-            self._drop(part)
-            return None
-        return part
 
     def _newest(self, rotations: Rotations, here: str | None) -> Place | None:
         """Return what stood at the path last.
@@ -184,18 +184,21 @@ class Lineage:
         last = {place.identity: name for name, place in sorted(self.known.places.items(), key=_generation)}
         for name, _ in [one for one in active if not one[1].offset and last[one[1].identity] != one[0]]:
             self._drop(name)
-        # The newest first: where one content begins with another, a copy is one of the newer.
         return sorted((one for one in active if one[0] in self.known.places), key=_generation, reverse=True)
 
-    def _insert_missed(self, rotations: Rotations, newest: Place, here: AnyFile | None) -> bool:
-        """Put the files behind ``newest`` that stood at the path while nobody looked; tell whether there are any."""
+    def _insert_missed(self, rotations: Rotations, newest: Place, here: AnyFile | None, before: int | None) -> bool:
+        """Put the files behind ``newest`` that stood at the path while nobody looked; tell whether others are gone.
+
+        That is so where it is not there itself: whoever removes rotated files begins with the oldest.
+        """
         skip = lambda one: _is_one(one, here) or self._is_known(one)  # noqa: E731 - said once, and short
-        missed, copy = rotations.after(newest, skip, self._is_read)
-        if copy:
-            self._go_on_in(copy, newest)
-        for one in missed:
-            self._append(one, rotated=True)
-        return bool(missed)
+        missed = rotations.after(newest, skip, self._is_read)
+        if missed.copy:
+            self._go_on_in(missed.copy, newest)
+        for one in missed.files:
+            self._append(one, rotated=True, before=before)
+        is_there = missed.has_newest or _is_of(here, newest) or not newest.identity.inode
+        return bool(missed.files) and not is_there and (newest.offset > 0 or missed.files[0].grows)
 
     def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
         """Read on in a copy of a file that is gone: what was added to the copy is unread."""
@@ -235,16 +238,13 @@ class Lineage:
         here = current.file
 
         def skip(one: AnyFile) -> bool:
-            # A copy of what is there still, perhaps one that is being made: the truncation is to come.
-            return self._is_known(one) or _holds(here, one.end)
+            # A copy of what is there still, perhaps one that is being made: the truncation is to come. Or that was
+            # saved with more lines, and took its place.
+            return self._is_known(one) or _holds(here, one.end) or _goes_on(one, here.end)
 
         copies = self._rotations().before(current.place, skip, self._is_read, is_here=is_here)
-        if copies:
-            self.generations.remove(current)
-            for one in copies:
-                self._append(one, rotated=True)
-            self._drop(current.part)
-            self._append(current.file)
+        for one in copies:
+            self._append(one, rotated=True, before=current.number)
 
     def _is_other(self, identity: Identity) -> bool:
         """Tell whether a file is known, so that it is no missed one and no copy."""
@@ -260,10 +260,10 @@ class Lineage:
         def skip(one: AnyFile) -> bool:
             return _is_one(one, copy) or self._is_known(one) or (now.offset > 0 and one.is_copy(now))
 
-        missed, again = rotations.after(was, skip, lambda one: _is_one(one, copy) or self._is_read(one))
-        if again:
-            again.close()
-        return missed
+        missed = rotations.after(was, skip, lambda one: _is_one(one, copy) or self._is_read(one))
+        if missed.copy:
+            missed.copy.close()
+        return missed.files
 
     def changed(self, generation: Generation) -> None:
         """Take note that the bytes before the offset are no longer those that were read: what is there now is new.
@@ -282,22 +282,21 @@ class Lineage:
         is_newest = generation is self.generations[-1]
         copy = rotations.copy_of(was, self._is_other) if is_newest else None
         missed = self._missed_behind(rotations, was, copy, file.end) if is_newest else []
-        at = self.generations.index(generation)
-        behind = self.generations[at + 1 :]
-        del self.generations[at:]
+        behind = self.generations[self.generations.index(generation) + 1 :]
+        before = behind[0].number if behind else None
+        events, generation.events = generation.events, []
+        self.generations.remove(generation)
         if copy:
-            self.generations.append(self._generation(generation.part, was, copy))
-            self.generations[-1].events = generation.events
+            self._add(self._generation(generation.part, was, copy)).events = events
+            events = []
         else:
-            self.finished[generation.part] = None
-            self.known.places.pop(generation.part, None)
+            self._drop(generation.part)
         for one in missed:
-            self._append(one, rotated=True)
+            self._append(one, rotated=True, before=before)
         file.rewind()
-        self._append(file, rotated=generation.rotated)
-        self.generations[-1].quiet_since = generation.quiet_since
-        self.generations[-1].events = [*([] if copy else generation.events), told.changed(self._path, size, was, copy)]
-        self.generations += behind
+        new = self._append(file, rotated=generation.rotated, before=before)
+        new.quiet_since = generation.quiet_since
+        new.events = [*events, told.changed(self._path, size, was, copy)]
 
     def let_go(self, generation: Generation) -> None:
         """Stop reading a rotated file: it was read to its end, and nobody has written to it for a while."""
@@ -334,22 +333,32 @@ class Lineage:
             if not rotations.has(place.identity):
                 self._drop(part)
 
-    def _append(self, file: AnyFile, part: str | None = None, *, rotated: bool = False) -> None:
-        told = self.known.places[part] if part else None
-        number = told.generation if told else 0
-        if part is None:
-            part, number = self.known.add(file.identity)
-            if isinstance(file, OpenFile) and not file.offset:
-                self._reading.claims.go_on(file, self.known)
+    def _append(self, file: AnyFile, *, rotated: bool = False, before: int | None = None) -> Generation:
+        """Read a file of which nothing was read: the newest, or the one just ``before`` another."""
+        part, number = self.known.add(file.identity, before)
+        if isinstance(file, OpenFile) and not file.offset:
+            self._reading.claims.go_on(file, self.known)
         now = self._reading.clock.monotonic()
-        generation = Generation(part, number, file, told, rotated=rotated, quiet_since=now)
-        self.generations.append(generation)
+        generation = Generation(part, number, file, rotated=rotated, quiet_since=now)
         self._claim(generation)
+        return self._add(generation)
 
-    def _generation(self, part: str, place: Place, file: AnyFile) -> Generation:
-        """Return the generation of a rotated file of which something was read."""
+    def _add(self, generation: Generation) -> Generation:
+        self.generations.append(generation)
+        self.generations.sort(key=lambda one: one.number)
+        return generation
+
+    def _make_newest(self, generation: Generation) -> None:
+        """Number the file at the path as the newest, whatever it was when it stood there before."""
+        if generation.number < self.known.last_number:
+            generation.number = self.known.number()
+            self.known.places[generation.part] = replace(generation.place, done=False)
+        self.generations.sort(key=lambda one: one.number)
+
+    def _generation(self, part: str, place: Place, file: AnyFile, *, rotated: bool = True) -> Generation:
+        """Return the generation of a file of which something was read."""
         now = self._reading.clock.monotonic()
-        generation = Generation(part, place.generation, file, place, rotated=True, quiet_since=now)
+        generation = Generation(part, place.generation, file, place, rotated=rotated, quiet_since=now)
         # A copy is another file; the one that it was made of is free for other content.
         self.known.places[part] = replace(place, identity=file.identity)
         self._claim(generation)
@@ -379,5 +388,9 @@ def _generation(known: tuple[str, Place]) -> int:
     return known[1].generation
 
 
-def _is_of(here: OpenFile, place: Place) -> bool:
-    return here.identity.may_be(place.identity)
+def _goes_on(file: AnyFile, place: Place) -> bool:
+    return place.offset > 0 and file.holds(place)
+
+
+def _is_of(here: AnyFile | None, place: Place) -> bool:
+    return here is not None and here.identity.may_be(place.identity)

@@ -13,6 +13,15 @@ def rotated(path: Path) -> SourceEvent:
     return SourceEvent("rotated", f"Another file stands at {path} now; it is read from its start.")
 
 
+def removed(path: Path) -> SourceEvent:
+    """Say that rotated files may be gone of which nothing is known."""
+    return SourceEvent(
+        "removed",
+        f"Rotated files of {path} were removed before it was known of them; what was written to them is not known.",
+        lost_bytes=-1,
+    )
+
+
 def lost(path: Path, here: OpenFile | None, place: Place) -> SourceEvent:
     """Say that a file of which something was read cannot be found."""
     if here and here.identity.may_be(place.identity):
