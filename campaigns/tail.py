@@ -31,6 +31,7 @@ OPERATIONS = {
     "half a line": 3,
     "rotate": 4,
     "rotate and create later": 1,
+    "rotate and remove": 1,
     "copytruncate": 3,
     "truncate": 1,
     "cut": 1,
@@ -38,7 +39,8 @@ OPERATIONS = {
     "delete": 1,
     "delete and create": 1,
     "compress": 2,
-    "write late": 1,
+    "write late": 2,
+    "link elsewhere": 1,
     "replace by a copy": 1,
     "nothing": 1,
     "let time pass": 2,
@@ -62,13 +64,14 @@ class Play:
     last: int = 0
     half: bytes = b""  # what is missing of the line that is being written
     half_number: int = 0
-    lost: set[int] = field(default_factory=set)  # cannot be had any more, which a record must tell
+    lost: list[set[int]] = field(default_factory=list)  # cannot be had any more, which a record must tell of each
     unseen: set[int] = field(default_factory=set)  # may never have been seen: nobody can tell
     again: set[int] = field(default_factory=set)  # may come again
     late: set[int] = field(default_factory=set)  # written to a file that was rotated already
     torn: set[int] = field(default_factory=set)  # never got their end
     files: list[set[int]] = field(default_factory=lambda: [set()])  # which lines were written to each
     stood: set[int] = field(default_factory=set)  # inodes that stood at the path
+    links: int = 0
 
     def __post_init__(self) -> None:
         """Begin with an empty file and a reader that has seen it."""
@@ -129,6 +132,7 @@ class Play:
             "half a line": self._write_half,
             "rotate": self._rotate,
             "rotate and create later": self._rotate_only,
+            "rotate and remove": self._rotate_and_remove,
             "copytruncate": self._copytruncate,
             "truncate": self._truncate,
             "cut": self._cut,
@@ -137,6 +141,7 @@ class Play:
             "delete and create": self._delete_and_create,
             "compress": self._compress,
             "write late": self._write_late,
+            "link elsewhere": self._link_elsewhere,
             "replace by a copy": self._replace_by_copy,
         }.get(name)
         if act:
@@ -180,35 +185,85 @@ class Play:
         self.half = b""
 
     def _numbers(self, path: Path) -> set[int]:
-        return {int(one[1]) for one in LINE.finditer(path.read_bytes())} if path.exists() else set()
+        if not path.exists():
+            return set()
+        data = path.read_bytes()
+        return {int(one[1]) for one in LINE.finditer(gzip.decompress(data) if path.suffix == ".gz" else data)}
 
     def _destroy(self, kept: frozenset[int] = frozenset()) -> None:
         """Note that the lines but for ``kept`` are gone. Nobody can tell where all that was read is there still."""
         numbers, stored = self._numbers(self.path), set(self.stored())
-        gone = self.lost if numbers & stored - kept else self.unseen
-        gone |= numbers - stored - kept
+        if numbers & stored - kept:
+            self.lost.append(numbers - stored - kept)
+        else:
+            self.unseen |= numbers - stored - kept
+
+    @property
+    def real(self) -> Path:
+        """The file, where the path is a symbolic link."""
+        return self.path.resolve()
+
+    def _rotated(self, number: int) -> Path:
+        return self.real.with_name(f"{self.real.name}.{number}")
+
+    def _all_rotated(self) -> list[Path]:
+        return [one for one in self.real.parent.iterdir() if one.name.startswith(f"{self.real.name}.")]
 
     def _rotate_only(self, how: int) -> None:
         del how
         if self.path.exists():
             self._tear()
             self.stood.add(self.path.stat().st_ino)
-            shift(self.path, KEEP)
-            self.path.rename(self.path.with_name("app.log.1"))
+            shift(self.real, KEEP)
+            self.real.rename(self._rotated(1))
 
     def _rotate(self, how: int) -> None:
         self._rotate_only(how)
-        self.path.touch()
+        self.real.touch()
+
+    def _rotate_and_remove(self, how: int) -> None:
+        """Rotate, and keep one to three rotated files."""
+        self._rotate(how)
+        stored = set(self.stored())
+        for old in self._all_rotated():
+            if int(old.name.removeprefix(f"{self.real.name}.").partition(".")[0]) > 1 + how % 3:
+                numbers = self._numbers(old)
+                if numbers & stored or old.stat().st_ino in self.stood or old.suffix == ".gz":
+                    self.lost.append(numbers - stored)
+                else:
+                    self.unseen |= numbers - stored  # a copy of what was truncated before anybody saw it
+                old.unlink()
 
     def _copytruncate(self, how: int) -> None:
         del how
         if self.path.exists():
             self._tear()
-            shift(self.path, KEEP)
-            self.path.with_name("app.log.1").write_bytes(self.path.read_bytes())
-            self.stood.discard(self.path.with_name("app.log.1").stat().st_ino)
+            shift(self.real, KEEP)
+            self._rotated(1).write_bytes(self.path.read_bytes())
+            self.stood.discard(self._rotated(1).stat().st_ino)
             with self.path.open("r+b") as file:
                 file.truncate(0)
+
+    def _link_elsewhere(self, how: int) -> None:
+        """Let the path be a symbolic link to a new file, as container runtimes do, whatever it was."""
+        if not self.path.is_symlink():
+            self._delete(how)
+        else:
+            self._tear()
+            stored = set(self.stored())
+            for old in [self.real, *self._all_rotated()]:
+                numbers = self._numbers(old)
+                if not numbers & stored:
+                    self.unseen |= numbers  # nothing leads there any more
+                elif old.stat().st_ino not in self.stood and old != self.real:
+                    self.lost.append(numbers - stored)  # nobody can know a copy by its inode
+        self.links += 1
+        target = self.folder / "targets" / f"{self.links}.log"
+        target.parent.mkdir(exist_ok=True)
+        target.touch()
+        link = self.folder / "link"
+        link.symlink_to(target)
+        link.replace(self.path)
 
     def _truncate(self, how: int) -> None:
         del how
@@ -252,16 +307,15 @@ class Play:
         self.path.touch()
 
     def _compress(self, how: int) -> None:
-        plain = self.path.with_name(f"app.log.{1 + how % 2}")
+        plain = self._rotated(1 + how % 2)
         if plain.exists():
             if not self._numbers(plain) & set(self.stored()):
-                self.lost |= self._numbers(plain)  # it may have been known by its inode alone
+                self.lost.append(self._numbers(plain))  # it may have been known by its inode alone
             plain.with_name(plain.name + ".gz").write_bytes(gzip.compress(plain.read_bytes(), 1))
             plain.unlink()
 
     def _write_late(self, how: int) -> None:
-        del how
-        old = self.path.with_name("app.log.1")
+        old = self._rotated(1 + how % 12 if how % 2 else 1)
         if old.exists() and old.stat().st_ino in self.stood:  # nobody writes to a copy
             data = self._line()
             self.files[-1].discard(self.last)
@@ -274,11 +328,11 @@ class Play:
         """Save the file as an editor does, with a line more."""
         del how
         if self.path.exists() and self.path.stat().st_size and not self.half:
-            copy = self.path.with_name("copy")
+            copy = self.folder / "copy"
             before = self._numbers(self.path)
             copy.write_bytes(self.path.read_bytes() + self._whole_line())
             self.again |= before
-            copy.replace(self.path)
+            copy.replace(self.real)
 
     # --- what was stored ---
 
@@ -304,14 +358,15 @@ class Play:
         counts, numbers = Counter(stored), set(stored)
         written = set(range(1, self.last + 1)) - self.torn
         missing = written - numbers
-        told = [event for chunk in self.stage.chunks for event in chunk.events if event.is_kept]
+        told = sum(event.is_kept for chunk in self.stage.chunks for event in chunk.events)
         found = []
         if doubled := {one for one, count in counts.items() if count > 1} - self.again:
             found.append(f"doubled {sorted(doubled)}")
-        if wrongly := missing - self.lost - self.unseen:
+        if wrongly := missing.difference(self.unseen, *self.lost):
             found.append(f"lost {sorted(wrongly)}")
-        if missing & self.lost and not told:
-            found.append(f"lost without a record {sorted(missing & self.lost)}")
+        gaps = [sorted(gone) for one in self.lost if (gone := one & missing - self.unseen)]
+        if len(gaps) > told:
+            found.append(f"{told} records of what is lost {gaps}")
         for numbers_of in self.files:
             ordered = [one for one in stored if one in numbers_of - self.again]
             if ordered != sorted(ordered):

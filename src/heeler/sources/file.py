@@ -18,8 +18,8 @@ from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_names import Names
 from heeler.sources.file_position import WAITING, place_of, position_of, prefix_of
 from heeler.sources.file_set import FileSet
-from heeler.sources.lineage import Reading
 from heeler.sources.rotated_files import Listings
+from heeler.sources.row import Reading
 
 GRACE_SECONDS = 60.0
 """How long a rotated file is looked at after its last growth. Writers that were not told of a rotation go on in it."""

@@ -28,10 +28,10 @@ class Place:
     """How far one file has been read, and what lets it be known again.
 
     ``offset`` counts bytes of the content, decompressed where it is compressed. ``head`` and ``mark`` are digests of up
-    to `MARK_BYTES` at the beginning and before the offset. ``generation`` rises with each file that stands at one path, see `KnownFiles.add`.
-    ``done`` says that it was rotated away and read to its end. An ``unfinished`` last line of so many bytes is stored
-    already; ``trouble`` was told of the end of the content. ``written_ns`` is when the file was written last, by the
-    clock of its file system, when so much of it had been read.
+    to `MARK_BYTES` at the beginning and before the offset. ``generation`` rises with each file that stands at one path,
+    see `KnownFiles.add`. ``done`` says that it was rotated away and read to its end. An ``unfinished`` last line of so
+    many bytes is stored already; ``trouble`` was told of the end of the content. ``written_ns`` is when the file was
+    written last, by the clock of its file system, when so much of it had been read.
     """
 
     identity: Identity
@@ -84,8 +84,8 @@ def place_of(position: Position) -> Place:
     device, inode, birth, offset, generation, unfinished, written = (int(str(position.get(one, 0))) for one in names)
     head, mark, rest, trouble = (str(position.get(name, "")) for name in ("head", "hash", "unfinished_hash", "trouble"))
     done = bool(position.get("done"))
-    if generation < NUMBERS_APART:
-        generation *= NUMBERS_APART  # an older version left no room between them
+    if 0 < generation < NUMBERS_APART:
+        generation = (generation + 1) * NUMBERS_APART  # an older version left no room between them
     identity = Identity(device, inode, birth)
     return Place(identity, offset, head, mark, generation, done, unfinished, rest, trouble, written)
 
@@ -125,7 +125,7 @@ class KnownFiles:
         """Where nothing has been read: what stood there, or when the path was discovered without a file."""
         self.places = {part: place_of(position) for part, position in own.items() if part != self.waiting}
         self._used = set(self.places)
-        self._last = max((place.generation for place in self.places.values()), default=0)
+        self._last = max((place.generation for place in self.places.values()), default=NUMBERS_APART)
 
     @property
     def waiting(self) -> str:

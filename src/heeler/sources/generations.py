@@ -112,13 +112,19 @@ class Rotations:
                     continue  # gone in this moment
         return False
 
+    def path_of(self, place: Place) -> Path | None:
+        """Return under which name the file of ``place`` is there now, whatever it holds."""
+        for listing in self._listings.values():
+            for path in listing.of(place.identity):
+                if file := self._open(path, place.identity):
+                    file.close()
+                    return path
+        return None
+
     def is_elsewhere(self, place: Place) -> bool:
         """Tell whether a file is there under a name that rotation does not give."""
-        names = {self._path, *(one.path for one in self.rotated())}
-        file = self.moved(place)
-        if file:
-            file.close()
-        return file is not None and file.path not in names
+        path = self.path_of(place)
+        return path is not None and path not in {self._path, *(one.path for one in self.rotated())}
 
     def moved(self, place: Place, here: AnyFile | None = None) -> AnyFile | None:
         """Return the file of ``place`` under whatever name it has now, gone on to there, unless it is ``here``."""

@@ -34,14 +34,19 @@ def lost(path: Path, here: OpenFile | None, place: Place) -> SourceEvent:
     )
 
 
+def copied(path: Path, copy: AnyFile) -> SourceEvent:
+    """Say that a file was copied and truncated, and that the copy was read to its end."""
+    message = (
+        f"{path} was copied to {copy.path.name} and truncated; the rest was read there. What was written between"
+        " the copy and the truncation is not known."
+    )
+    return SourceEvent("truncated", message, lost_bytes=-1)
+
+
 def changed(path: Path, size: int, was: Place, copy: AnyFile | None) -> SourceEvent:
     """Say that the bytes before the offset are no longer those that were read."""
     if copy:
-        message = (
-            f"{path} was copied to {copy.path.name} and truncated; the rest was read there. What was written between"
-            " the copy and the truncation is not known."
-        )
-        return SourceEvent("truncated", message, lost_bytes=-1)
+        return copied(path, copy)
     if size < was.offset:
         message = f"{path} was truncated from {was.offset} bytes or more to {size}; it is read from its start."
         return SourceEvent("truncated", message, lost_bytes=-1)
