@@ -64,7 +64,7 @@ class Play:
     last: int = 0
     half: bytes = b""  # what is missing of the line that is being written
     half_number: int = 0
-    lost: list[set[int]] = field(default_factory=list)  # cannot be had any more, which a record must tell of each
+    lost: set[int] = field(default_factory=set)  # cannot be had any more, which a record must tell
     unseen: set[int] = field(default_factory=set)  # may never have been seen: nobody can tell
     again: set[int] = field(default_factory=set)  # may come again
     late: set[int] = field(default_factory=set)  # written to a file that was rotated already
@@ -193,10 +193,8 @@ class Play:
     def _destroy(self, kept: frozenset[int] = frozenset()) -> None:
         """Note that the lines but for ``kept`` are gone. Nobody can tell where all that was read is there still."""
         numbers, stored = self._numbers(self.path), set(self.stored())
-        if numbers & stored - kept:
-            self.lost.append(numbers - stored - kept)
-        else:
-            self.unseen |= numbers - stored - kept
+        gone = self.lost if numbers & stored - kept else self.unseen
+        gone |= numbers - stored - kept
 
     @property
     def real(self) -> Path:
@@ -228,10 +226,10 @@ class Play:
         for old in self._all_rotated():
             if int(old.name.removeprefix(f"{self.real.name}.").partition(".")[0]) > 1 + how % 3:
                 numbers = self._numbers(old)
-                if numbers & stored or old.stat().st_ino in self.stood or old.suffix == ".gz":
-                    self.lost.append(numbers - stored)
-                else:
-                    self.unseen |= numbers - stored  # a copy of what was truncated before anybody saw it
+                is_known = numbers & stored or old.stat().st_ino in self.stood or old.suffix == ".gz"
+                # The other is a copy of what was truncated before anybody saw it.
+                gone = self.lost if is_known else self.unseen
+                gone |= numbers - stored
                 old.unlink()
 
     def _copytruncate(self, how: int) -> None:
@@ -246,17 +244,8 @@ class Play:
 
     def _link_elsewhere(self, how: int) -> None:
         """Let the path be a symbolic link to a new file, as container runtimes do, whatever it was."""
-        if not self.path.is_symlink():
-            self._delete(how)
-        else:
-            self._tear()
-            stored = set(self.stored())
-            for old in [self.real, *self._all_rotated()]:
-                numbers = self._numbers(old)
-                if not numbers & stored:
-                    self.unseen |= numbers  # nothing leads there any more
-                elif old.stat().st_ino not in self.stood and old != self.real:
-                    self.lost.append(numbers - stored)  # nobody can know a copy by its inode
+        del how
+        self._leave(is_gone=False)
         self.links += 1
         target = self.folder / "targets" / f"{self.links}.log"
         target.parent.mkdir(exist_ok=True)
@@ -295,12 +284,25 @@ class Play:
                 data = data[:-1] + b"." * (size - len(data)) + b"\n"
             self.path.write_bytes(data)
 
-    def _delete(self, how: int) -> None:
-        del how
+    def _leave(self, *, is_gone: bool) -> None:
+        """Note what nobody finds any more when the path is gone, or leads elsewhere in the same folder."""
         if self.path.exists():
             self._tear()
-            self.unseen |= self._numbers(self.path) - set(self.stored())
-            self.path.unlink()
+        stored, is_link = set(self.stored()), self.path.is_symlink()
+        if self.path.exists() and not is_link:
+            self.unseen |= self._numbers(self.path) - stored
+        family = self.real.parent.iterdir() if is_gone else [self.real, *self._all_rotated()]
+        for old in family if is_link else []:
+            numbers = self._numbers(old)
+            if not numbers & stored:
+                self.unseen |= numbers
+            elif is_gone or numbers & self.again or (old.stat().st_ino not in self.stood and old != self.real):
+                self.lost |= numbers - stored  # nobody knows the folder, and nobody a copy by its inode
+
+    def _delete(self, how: int) -> None:
+        del how
+        self._leave(is_gone=True)
+        self.path.unlink(missing_ok=True)
 
     def _delete_and_create(self, how: int) -> None:
         self._delete(how)
@@ -310,7 +312,7 @@ class Play:
         plain = self._rotated(1 + how % 2)
         if plain.exists():
             if not self._numbers(plain) & set(self.stored()):
-                self.lost.append(self._numbers(plain))  # it may have been known by its inode alone
+                self.lost |= self._numbers(plain)  # it may have been known by its inode alone
             plain.with_name(plain.name + ".gz").write_bytes(gzip.compress(plain.read_bytes(), 1))
             plain.unlink()
 
@@ -362,9 +364,9 @@ class Play:
         found = []
         if doubled := {one for one, count in counts.items() if count > 1} - self.again:
             found.append(f"doubled {sorted(doubled)}")
-        if wrongly := missing.difference(self.unseen, *self.lost):
+        if wrongly := missing - self.lost - self.unseen:
             found.append(f"lost {sorted(wrongly)}")
-        gaps = [sorted(gone) for one in self.lost if (gone := one & missing - self.unseen)]
+        gaps = self._gaps(missing & self.lost - self.unseen, numbers)
         if len(gaps) > told:
             found.append(f"{told} records of what is lost {gaps}")
         for numbers_of in self.files:
@@ -372,6 +374,16 @@ class Play:
             if ordered != sorted(ordered):
                 found.append(f"out of order {ordered}")
         return found
+
+    def _gaps(self, lost: set[int], stored: set[int]) -> list[list[int]]:
+        """Return the lost lines, those together between which none was stored."""
+        gaps: list[list[int]] = []
+        for number in sorted(lost):
+            if gaps and not stored & set(range(gaps[-1][-1], number)):
+                gaps[-1].append(number)
+            else:
+                gaps.append([number])
+        return gaps
 
     @property
     def is_in_order(self) -> bool:

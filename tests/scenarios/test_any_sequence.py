@@ -24,7 +24,7 @@ def test_a_model_that_could_not_fail_would_prove_nothing() -> None:
     played.stage.chunks = [*chunks, *chunks]
     assert played.faults()[0].startswith("doubled [1, 2")
     played.stage.chunks = chunks[::-1]
-    played.lost.append({1})
+    played.lost |= {1}
     assert played.faults() == []
     played.stage.chunks = [chunk for chunk in chunks if b"<1>" not in chunk.data]
     assert played.faults()[-1] == "0 records of what is lost [[1]]"

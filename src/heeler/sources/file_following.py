@@ -82,13 +82,25 @@ class Follower:
     def next(self) -> Chunk | None:
         """Return what is new since the last call, or None. Call `look` before, when something may have happened."""
         while True:
-            if chunk := self._read_on():
+            if chunk := self._announce() or self._read_on():
                 return chunk
             if not self._is_behind:
                 return self._tell()
             self._is_behind, self._is_drained = False, True
             self.look()
             self._is_drained = False
+
+    def _announce(self) -> Chunk | None:
+        """Tell of new files before others are known to be elsewhere: whoever is killed in between must find all again.
+
+        The newest comes first. A file that just follows another is found again by that one.
+        """
+        new = [one for one in reversed(self._row.generations) if one.told is None]
+        moved = [one for one in self._row.generations if one.told and one.told.identity != one.file.identity]
+        if not new or len(new) + len(moved) == 1:
+            return None
+        new[0].told = new[0].place
+        return self._told(new[0].part, position_of(new[0].told))
 
     def _read_on(self) -> Chunk | None:
         """Return the next lines of any generation, oldest first."""

@@ -197,12 +197,15 @@ class Rotations:
         return self._follow(rotated)
 
     def _follow(self, rotated: Rotated) -> AnyFile | None:
-        """Open a file that was renamed since it was listed. Its place among the others is still what it was."""
+        """Open a file that was renamed since it was listed. Its place among the others is still what it was.
+
+        Only under a name that rotation gives: when it is gone, its inode is that of the next file that somebody makes.
+        """
         for _ in range(MOST_LISTINGS):
             listing = Listing(rotated.path.parent)
-            for path in listing.with_inode(rotated.inode):
+            for one in [one for way in self._ways for one in listing.rotated(way.name) if one.inode == rotated.inode]:
                 with suppress(OSError):
-                    file = _opened(path, self._descriptors)
+                    file = _opened(one.path, self._descriptors)
                     if file.identity.inode == rotated.inode:
                         return file
                     file.close()
