@@ -366,8 +366,8 @@ class Play:
             found.append(f"doubled {sorted(doubled)}")
         if wrongly := missing - self.lost - self.unseen:
             found.append(f"lost {sorted(wrongly)}")
-        gaps = self._gaps(missing & self.lost - self.unseen, numbers)
-        if len(gaps) > told:
+        gaps = self._gaps(missing & self.lost - self.unseen - self.late, numbers)
+        if max(len(gaps), bool(missing & self.lost - self.unseen)) > told:
             found.append(f"{told} records of what is lost {gaps}")
         for numbers_of in self.files:
             ordered = [one for one in stored if one in numbers_of - self.again]

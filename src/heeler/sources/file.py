@@ -57,7 +57,7 @@ class FileSource(BlockingSource):
         if follow:
             waker = waker or Inotify(clock)
             descriptors = Descriptors(most_open)
-            how = Reading(clock, chunk_bytes, longest_line_bytes, grace_seconds, descriptors, Listings(), Claims())
+            how = Reading(clock, chunk_bytes, longest_line_bytes, grace_seconds, descriptors, Listings(clock), Claims())
             files = {part[: part.rfind("\0")] for part in positions if not part.endswith(f"\0{WAITING}")}
             reader = FileSet(
                 Names(names, lambda path: prefix_of(group, path)[:-1] in files),

@@ -11,15 +11,12 @@ from heeler.sources.file_identity import Identity
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import KnownFiles, Place
 from heeler.sources.packed_file import PackedFile
-from heeler.sources.rotated_files import Listing, Listings, Rotated, is_packed
+from heeler.sources.rotated_files import MOST_LISTINGS, Listings, Rotated, is_packed
 
 AnyFile = OpenFile | PackedFile
 
 Test = Callable[[AnyFile], bool]
 """Tells something of a file, which stays where it is."""
-
-MOST_LISTINGS = 5
-"""So many times a directory is listed when files in it are renamed meanwhile."""
 
 
 @dataclass(slots=True)
@@ -182,7 +179,7 @@ class Rotations:
         return found
 
     def open(self, rotated: Rotated) -> AnyFile | None:
-        """Open a rotated file under whatever name it has now, if it is still there."""
+        """Open a rotated file under whatever name it has now, if it is still there and may be read."""
         try:
             file = _opened(rotated.path, self._descriptors)
         except FileNotFoundError:
@@ -190,7 +187,7 @@ class Rotations:
             return self._follow(rotated)
         except OSError:
             return None
-        if file.identity.inode == rotated.inode:
+        if rotated.is_that(file.identity):
             return file
         file.close()
         self._is_stale = True
@@ -202,13 +199,16 @@ class Rotations:
         Only under a name that rotation gives: when it is gone, its inode is that of the next file that somebody makes.
         """
         for _ in range(MOST_LISTINGS):
-            listing = Listing(rotated.path.parent)
-            for one in [one for way in self._ways for one in listing.rotated(way.name) if one.inode == rotated.inode]:
+            listing = self._known.anew(rotated.path.parent)
+            names = [one.path for way in self._ways for one in listing.rotated(way.name) if one.inode == rotated.inode]
+            for path in names:
                 with suppress(OSError):
-                    file = _opened(one.path, self._descriptors)
-                    if file.identity.inode == rotated.inode:
+                    file = _opened(path, self._descriptors)
+                    if rotated.is_that(file.identity):
                         return file
                     file.close()
+            if not names:
+                return None
         return None
 
     def before(self, place: Place, skip: Test, ends: Test, *, is_here: bool) -> list[AnyFile]:

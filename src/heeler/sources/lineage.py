@@ -127,7 +127,7 @@ class Lineage:
         size = file.size
         rotations, is_newest = self._rotations(), generation is self.row.generations[-1]
         copy = rotations.copy_of(was, self.row.is_other) if is_newest else None
-        missed = self._missed_behind(rotations, was, copy, file.end) if is_newest else []
+        missed = self._missed_behind(rotations, was, copy, file) if is_newest else []
         later = [one.number for one in self.row.generations if one.number > generation.number]
         before = later[0] if later else None
         self.row.release(generation)
@@ -144,12 +144,12 @@ class Lineage:
         for one, before_it in zip(others, missed, strict=True):
             one.events.append(told.copied(self._path, before_it))
 
-    def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None, now: Place) -> list[AnyFile]:
-        """Return what came between the content that was read and the one that is there ``now``."""
+    def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None, here: OpenFile) -> list[AnyFile]:
+        """Return what came between the content that was read and the one that is there now."""
 
         def skip(one: AnyFile) -> bool:
             is_copy = copy is not None and one.identity.may_be(copy.identity)
-            return is_copy or self.row.is_known(one) or (now.offset > 0 and one.is_copy(now))
+            return is_copy or self.row.is_known(one) or holds(here, one.end)  # perhaps a copy that is being made
 
         def ends(one: AnyFile) -> bool:
             return (copy is not None and one.identity.may_be(copy.identity)) or self.row.is_read(one)

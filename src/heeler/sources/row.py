@@ -56,7 +56,11 @@ class Row:
         part, number = self.known.add(file.identity, before)
         if isinstance(file, OpenFile) and not file.offset:
             self._reading.claims.go_on(file, self.known)
-        return self._add(Generation(part, number, file, rotated=rotated))
+        new = self._add(Generation(part, number, file, rotated=rotated))
+        if later := [one for one in self.generations if one.number == before]:
+            # What happened before that one happened before this one.
+            new.events, later[0].events = later[0].events, []
+        return new
 
     def resume(self, part: str, place: Place, file: AnyFile, *, rotated: bool = True) -> Generation:
         """Read on in a file of which something was read, and that has gone on to ``place``."""

@@ -22,8 +22,9 @@ class Succession:
         self._rotations = rotations
         self._here = here
         self._part = self._part_of(here) if here else None
+        self._is_lacking = False
         self._events: list[tuple[int, SourceEvent]] = []
-        self._newest = self._find_newest()
+        self._newest = self._forget_unread() or row.known.origin
 
     def find_unread(self) -> bool:
         """Read on in the files that were being read, where they are now; return False where nothing can be decided yet.
@@ -55,9 +56,10 @@ class Succession:
 
     def insert_missed(self) -> None:
         """Put the files into the row that stood at the path while nobody looked, behind the newest that is known."""
-        newest, is_here = self._newest, self._is_newest_here
-        if newest is None or (is_here and newest.offset):
+        newest, here = self._newest, self._row.known.places.get(self._part or "")
+        if newest is None or (here is newest and newest.offset):
             return
+        before = here.generation if here and not here.offset and here.generation >= newest.generation else None
         missed = self._rotations.after(newest, self._is_seen, self._row.is_read)
         if missed.copy:
             self._go_on_in(missed.copy, newest)
@@ -67,7 +69,7 @@ class Succession:
         same = [at for at, file in enumerate(missed.files) if file.identity.may_be(newest.identity)]
         copies = len(missed.files) if _is_of(self._here, newest) else same[0] if same else 0
         for at, file in enumerate(missed.files):
-            one = self._row.append(file, rotated=True, before=newest.generation if is_here else None)
+            one = self._row.append(file, rotated=True, before=before)
             if at < copies:
                 self._events.append((one.number, told.copied(self._path, file)))
 
@@ -85,30 +87,30 @@ class Succession:
         for number, event in self._events:
             self._row.tell_behind(number, event)
 
-    @property
-    def _is_newest_here(self) -> bool:
-        return self._part is not None and self._row.known.places[self._part] is self._newest
-
     def _part_of(self, here: OpenFile) -> str | None:
         """Return which part the file at the path is, gone on to where it was read; None for one that is new."""
         held = self._row.parts
         known = [(name, place) for name, place in self._row.known.of(here.identity) if name not in held]
         return next((name for name, place in known if here.resume(place)), None)
 
-    def _find_newest(self) -> Place | None:
-        """Return what stood at the path last.
+    def _forget_unread(self) -> Place | None:
+        """Return what stood at the path last of which something was read, else what is known for the longest time.
 
-        A file of which nothing was read and that is not where it was is any of those that are there now.
+        A file of which nothing was read, and that is not where it was, is any of those that are there now. So it is
+        forgotten and found among them, in its place.
         """
-        known = self._row.known
-        if (newest := known.newest) is None:
-            return known.origin
-        name, place = newest
-        is_known = place.offset or place.done or name == self._part or name in self._row.parts
-        if not is_known and not self._rotations.is_elsewhere(place):
-            known.origin = place
-            self._row.drop(name)
-        return place
+        known, held = self._row.known, self._row.parts
+        newest: Place | None = None
+        for name, place in sorted(known.places.items(), key=lambda one: one[1].generation, reverse=True):
+            if place.offset or place.done or name in held or self._rotations.is_elsewhere(place):
+                return place
+            newest = place
+            if name != self._part:
+                self._is_lacking |= not self._is_there(place)
+                self._row.drop(name)
+        if newest and not known.places:
+            known.origin = newest
+        return newest
 
     def _unread(self) -> list[tuple[str, Place]]:
         """Return the parts that were being read and are not open, the newest first: a copy is rather one of these."""
@@ -135,14 +137,12 @@ class Succession:
     def _lacks_some(self, missed: Missed, newest: Place) -> bool:
         """Tell whether files may have been removed of which nobody knows.
 
-        That is so where the newest that is known is not there itself: whoever removes files begins with the oldest.
-        Where nothing was read of it, it may have been compressed.
+        That is so where one is not there of which nothing was read, and where there are files that came after the
+        newest, but not this one: whoever removes files begins with the oldest.
         """
-        if missed.has_newest or _is_of(self._here, newest) or not newest.identity.inode:
-            return False
-        if not newest.offset and not newest.done:
-            return not missed.files or missed.files[0].grows
-        return bool(missed.files) and not any(number == newest.generation for number, _ in self._events)
+        is_there = missed.has_newest or _is_of(self._here, newest) or not newest.identity.inode
+        is_told = any(number == newest.generation for number, _ in self._events)
+        return self._is_lacking or (bool(missed.files) and not is_there and not is_told)
 
     def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
         """Read on in a copy of a file that is gone: what was added to the copy is unread."""
