@@ -362,15 +362,15 @@ class Play:
         missing = written - numbers
         told = sum(event.is_kept for chunk in self.stage.chunks for event in chunk.events)
         found = []
-        if doubled := {one for one, count in counts.items() if count > 1} - self.again:
+        if doubled := {one for one, count in counts.items() if count > 1} - self.again - self.torn:
             found.append(f"doubled {sorted(doubled)}")
         if wrongly := missing - self.lost - self.unseen:
             found.append(f"lost {sorted(wrongly)}")
-        gaps = self._gaps(missing & self.lost - self.unseen - self.late, numbers)
+        gaps = self._gaps(missing & self.lost - self.unseen - self.late, numbers - self.late)
         if max(len(gaps), bool(missing & self.lost - self.unseen)) > told:
             found.append(f"{told} records of what is lost {gaps}")
         for numbers_of in self.files:
-            ordered = [one for one in stored if one in numbers_of - self.again]
+            ordered = [one for one in stored if one in numbers_of - self.again - self.torn]
             if ordered != sorted(ordered):
                 found.append(f"out of order {ordered}")
         return found

@@ -121,7 +121,7 @@ class Rotations:
     def is_elsewhere(self, place: Place) -> bool:
         """Tell whether a file is there under a name that rotation does not give."""
         path = self.path_of(place)
-        return path is not None and path not in {self._path, *(one.path for one in self.rotated())}
+        return path is not None and path not in {*self._ways, *(one.path for one in self.rotated())}
 
     def moved(self, place: Place, here: AnyFile | None = None) -> AnyFile | None:
         """Return the file of ``place`` under whatever name it has now, gone on to there, unless it is ``here``."""

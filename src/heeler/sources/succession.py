@@ -23,8 +23,9 @@ class Succession:
         self._here = here
         self._part = self._part_of(here) if here else None
         self._is_lacking = False
+        self._before: int | None = None
         self._events: list[tuple[int, SourceEvent]] = []
-        self._newest = self._forget_unread() or row.known.origin
+        self._newest = self._forget_unread()
 
     def find_unread(self) -> bool:
         """Read on in the files that were being read, where they are now; return False where nothing can be decided yet.
@@ -59,7 +60,6 @@ class Succession:
         newest, here = self._newest, self._row.known.places.get(self._part or "")
         if newest is None or (here is newest and newest.offset):
             return
-        before = here.generation if here and not here.offset and here.generation >= newest.generation else None
         missed = self._rotations.after(newest, self._is_seen, self._row.is_read)
         if missed.copy:
             self._go_on_in(missed.copy, newest)
@@ -69,7 +69,7 @@ class Succession:
         same = [at for at, file in enumerate(missed.files) if file.identity.may_be(newest.identity)]
         copies = len(missed.files) if _is_of(self._here, newest) else same[0] if same else 0
         for at, file in enumerate(missed.files):
-            one = self._row.append(file, rotated=True, before=before)
+            one = self._row.append(file, rotated=True, before=self._before)
             if at < copies:
                 self._events.append((one.number, told.copied(self._path, file)))
 
@@ -94,23 +94,27 @@ class Succession:
         return next((name for name, place in known if here.resume(place)), None)
 
     def _forget_unread(self) -> Place | None:
-        """Return what stood at the path last of which something was read, else what is known for the longest time.
+        """Return what stood at the path last of which something was read, else the oldest that is known.
 
         A file of which nothing was read, and that is not where it was, is any of those that are there now. So it is
         forgotten and found among them, in its place.
         """
         known, held = self._row.known, self._row.parts
-        newest: Place | None = None
+        unread: list[Place] = []
         for name, place in sorted(known.places.items(), key=lambda one: one[1].generation, reverse=True):
-            if place.offset or place.done or name in held or self._rotations.is_elsewhere(place):
+            if place.offset or place.done or name in held:
                 return place
-            newest = place
-            if name != self._part:
+            unread.append(place)
+            if name == self._part or self._rotations.is_elsewhere(place):
+                self._before = place.generation
+            else:
                 self._is_lacking |= not self._is_there(place)
                 self._row.drop(name)
-        if newest and not known.places:
-            known.origin = newest
-        return newest
+        unread += [known.origin] if known.origin else []
+        oldest = min(unread, key=lambda one: (one.identity.birth_ns, one.written_ns), default=None)
+        if oldest and not known.places:
+            known.origin = oldest
+        return oldest
 
     def _unread(self) -> list[tuple[str, Place]]:
         """Return the parts that were being read and are not open, the newest first: a copy is rather one of these."""
