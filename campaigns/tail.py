@@ -226,7 +226,7 @@ class Play:
         for old in self._all_rotated():
             if int(old.name.removeprefix(f"{self.real.name}.").partition(".")[0]) > 1 + how % 3:
                 numbers = self._numbers(old)
-                is_known = numbers & stored or old.stat().st_ino in self.stood or old.suffix == ".gz"
+                is_known = numbers & stored or old.stat().st_ino in self.stood
                 # The other is a copy of what was truncated before anybody saw it.
                 gone = self.lost if is_known else self.unseen
                 gone |= numbers - stored
@@ -311,9 +311,13 @@ class Play:
     def _compress(self, how: int) -> None:
         plain = self._rotated(1 + how % 2)
         if plain.exists():
+            has_stood = plain.stat().st_ino in self.stood
             if not self._numbers(plain) & set(self.stored()):
-                self.lost |= self._numbers(plain)  # it may have been known by its inode alone
-            plain.with_name(plain.name + ".gz").write_bytes(gzip.compress(plain.read_bytes(), 1))
+                gone = self.lost if has_stood else self.unseen  # it may have been known by its inode alone
+                gone |= self._numbers(plain)
+            packed = plain.with_name(plain.name + ".gz")
+            packed.write_bytes(gzip.compress(plain.read_bytes(), 1))
+            (self.stood.add if has_stood else self.stood.discard)(packed.stat().st_ino)
             plain.unlink()
 
     def _write_late(self, how: int) -> None:

@@ -50,13 +50,14 @@ class Place:
         """How well content can tell it: by how much was read; of two places with as much the newer one is meant."""
         return self.offset, self.generation
 
-    def precedes(self, identity: Identity, written_ns: int) -> bool:
-        """Tell whether a file that content cannot place came after this one, or is it with another content."""
-        if identity.may_be(self.identity):
-            return True
+    def precedes(self, identity: Identity, written_ns: int, since_ns: int) -> bool:
+        """Tell whether a file that content cannot place came after this one, or is it with another content.
+
+        None was born before ``since_ns``; births are 0 where the file system does not know them.
+        """
+        is_younger = not (identity.birth_ns and since_ns) or identity.birth_ns >= since_ns
         # Not "later than": the clocks of file systems tick a few milliseconds apart.
-        is_younger = not (identity.birth_ns and self.identity.birth_ns) or identity.birth_ns >= self.identity.birth_ns
-        return is_younger and written_ns >= self.written_ns
+        return identity.may_be(self.identity) or (is_younger and written_ns >= self.written_ns)
 
 
 def position_of(place: Place) -> Position:

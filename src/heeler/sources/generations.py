@@ -227,20 +227,21 @@ class Rotations:
             if ends(file):
                 file.close()
                 break
-            if place.precedes(file.identity, file.written_ns) and not skip(file):
+            if place.precedes(file.identity, file.written_ns, place.identity.birth_ns) and not skip(file):
                 found.append(file)
             else:
                 file.close()
         return found[::-1]
 
-    def after(self, newest: Place, skip: Test, ends: Test) -> Missed:
+    def after(self, newest: Place, skip: Test, ends: Test, since_ns: int = 0) -> Missed:
         """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
 
         Where the newest is among them, by itself or as a copy, those behind it are later. Where it is not, or where
-        nothing of it was read, times tell, and one that ``ends`` the search.
+        nothing of it was read, times tell, and one that ``ends`` the search: none was born before ``since_ns``, or
+        before the newest. This may be a copy, and younger than what was truncated then.
         """
         for _ in range(MOST_LISTINGS):
-            missed = self._after(newest, skip, ends)
+            missed = self._after(newest, skip, ends, since_ns or newest.identity.birth_ns)
             if not self._list_again():
                 break
             for one in [*missed.files, missed.copy]:
@@ -248,7 +249,7 @@ class Rotations:
                     one.close()
         return missed
 
-    def _after(self, newest: Place, skip: Test, ends: Test) -> Missed:
+    def _after(self, newest: Place, skip: Test, ends: Test, since_ns: int) -> Missed:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
@@ -271,7 +272,7 @@ class Rotations:
                 found.append((file, is_behind))
         later = []
         for file, comes_behind in found:
-            if copy or comes_behind or newest.precedes(file.identity, file.written_ns):
+            if copy or comes_behind or newest.precedes(file.identity, file.written_ns, since_ns):
                 later.append(file)
             else:
                 file.close()

@@ -24,6 +24,7 @@ class Succession:
         self._part = self._part_of(here) if here else None
         self._is_lacking = False
         self._before: int | None = None
+        self._since_ns = 0
         self._events: list[tuple[int, SourceEvent]] = []
         self._newest = self._forget_unread()
 
@@ -51,7 +52,9 @@ class Succession:
                 self._row.drop(name)
                 gone.append(place)
         for place in gone:
-            if not self._row.is_held(place.identity) and (file := self._rotations.rewritten(place, self._here)):
+            # What stands in the place of the newest is among those that came after it.
+            is_held = place is self._newest or self._row.is_held(place.identity)
+            if not is_held and (file := self._rotations.rewritten(place, self._here)):
                 self._row.append(file, rotated=True, before=place.generation + 1)
         return True
 
@@ -60,7 +63,7 @@ class Succession:
         newest, here = self._newest, self._row.known.places.get(self._part or "")
         if newest is None or (here is newest and newest.offset):
             return
-        missed = self._rotations.after(newest, self._is_seen, self._row.is_read)
+        missed = self._rotations.after(newest, self._is_seen, self._row.is_read, self._since_ns)
         if missed.copy:
             self._go_on_in(missed.copy, newest)
         if self._lacks_some(missed, newest):
@@ -102,6 +105,7 @@ class Succession:
         known, held = self._row.known, self._row.parts
         unread: list[Place] = []
         for name, place in sorted(known.places.items(), key=lambda one: one[1].generation, reverse=True):
+            self._since_ns = min(self._since_ns or place.identity.birth_ns, place.identity.birth_ns)
             if place.offset or place.done or name in held:
                 return place
             unread.append(place)
@@ -112,6 +116,7 @@ class Succession:
                 self._row.drop(name)
         unread += [known.origin] if known.origin else []
         oldest = min(unread, key=lambda one: (one.identity.birth_ns, one.written_ns), default=None)
+        self._since_ns = oldest.identity.birth_ns if oldest else 0
         if oldest and not known.places:
             known.origin = oldest
         return oldest
