@@ -11,7 +11,7 @@ from heeler.cli.progress import shown
 from heeler.clock import SystemClock
 from heeler.config.finding import found_configuration
 from heeler.daemon.configuration import configured
-from heeler.daemon.doctor import Finding, findings, knocked, verification
+from heeler.daemon.doctor import Finding, fares, findings, verification
 from heeler.errors import ConfigurationError, Exit
 from heeler.store.opening import lake_folder
 from heeler.views.escape import printable
@@ -24,14 +24,14 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> int:
-    """Look whether everything is as Heeler needs it: permissions, port, disk, clock, store, and the daemon if it runs."""
+    """Look whether everything is as Heeler needs it: permissions, port, disk, clock, store, and the daemon."""
     found: list[Finding] = []
     try:
         read = configured(found_configuration(config))
     except ConfigurationError as error:
         found += [Finding("configuration", fine=False, sentence=str(one).splitlines()[0]) for one in error.errors]
     else:
-        found += findings(read, SystemClock(), knocked)
+        found += findings(read, SystemClock(), fares)
         if verify:
             shown(verification(lake_folder(read.settings.store), found))
     for one in found:

@@ -13,8 +13,10 @@ from typing import Final
 
 from heeler.clock import Clock
 from heeler.config.values import Endpoint
+from heeler.daemon.background import ask
 from heeler.daemon.configuration import Configured
-from heeler.errors import HeelerError
+from heeler.daemon.status import Status
+from heeler.errors import EnvironmentFailed, HeelerError, NothingFound
 from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_reading
 from heeler.store.opening import lake_folder
@@ -38,16 +40,16 @@ class Finding:
 
 
 Asked = Callable[[Path], Sequence[Finding]]
-"""Asks the daemon behind a socket how it fares: whether it runs, how far each source is behind."""
+"""Asks the daemon that collects into a lake how it fares: whether it runs, how far each source is behind."""
 
 
 def findings(read: Configured, clock: Clock, asked: Asked, usage: Usage = shutil.disk_usage) -> Iterator[Finding]:
     """Look at everything that is quick to look at, and yield what comes out."""
     settings = read.settings
     folder = lake_folder(settings.store)
-    of_daemon = asked(settings.socket_file)
+    of_daemon = asked(folder)
     yield Finding("configuration", fine=True, sentence=_configuration(read))
-    yield from _permissions({"lake": folder, "socket": settings.socket_file.parent, "log": settings.log_file.parent})
+    yield from _permissions({"lake": folder, "log": settings.log_file.parent})
     for name, source in settings.sources.items():
         doubts = source.doubts() if source.enabled else ()
         yield from (Finding(f"source {name}", fine=False, sentence=doubt) for doubt in doubts)
@@ -166,12 +168,17 @@ def _clock(now_us: int, newest_us: int) -> Finding:
     return Finding("clock", fine=True, sentence="The clock is not behind what is stored.")
 
 
-def knocked(path: Path) -> Sequence[Finding]:
-    """Tell whether a daemon answers at its socket; nothing where none does."""
-    with socket.socket(socket.AF_UNIX) as one:
-        one.settimeout(1)
-        try:
-            one.connect(str(path))
-        except OSError:
-            return ()
-    return (Finding("daemon", fine=True, sentence=f"It runs, and answers at {path}."),)
+def fares(folder: Path) -> Sequence[Finding]:
+    """Ask the process that collects into the lake in ``folder``, and tell of it and of each source; nothing if none."""
+    try:
+        status = Status.read(ask(folder, "status"))
+    except NothingFound:
+        return ()
+    except EnvironmentFailed as error:
+        return (Finding("daemon", fine=False, sentence=str(error)),)
+    found = [Finding("daemon", fine=True, sentence=f"It collects as process {status.pid}.")]
+    for one in status.sources:
+        behind = f", {one.lag_bytes:,} bytes behind" if one.lag_bytes else ""
+        state = f"{one.lines:,} lines{behind}" if one.alive else one.last_error or one.doing or "It gives no lines."
+        found.append(Finding(f"running {one.name}", fine=one.alive, sentence=state))
+    return found

@@ -36,6 +36,9 @@ class Setup:
     prepare: Mapping[str, Prepare] = field(default_factory=dict)
     """By source, what redacts its lines."""
 
+    redact: object = None
+    """What the configuration says of redaction, to compare."""
+
     def changes(self, name: str, new: "Setup") -> bool:
         """Tell whether a source that runs must end: it is gone, switched off, or would read or store otherwise."""
         settings = new.sources.get(name)
@@ -44,14 +47,16 @@ class Setup:
             or not settings.enabled
             or settings != self.sources[name]
             or _definitions(self.known) != _definitions(new.known)
-            or self.prepare.get(name) != new.prepare.get(name)
+            or self.redact != new.redact
         )
 
 
 def setup_of(configured: Configured) -> Setup:
     """Return what a configuration says is to run."""
     settings = configured.settings
-    return Setup(settings.sources, configured.formats, settings.keep.keep())
+    redactions = {name: configured.redaction(name) for name in settings.sources}
+    prepare = {name: one.redacted for name, one in redactions.items() if one is not None}
+    return Setup(settings.sources, configured.formats, settings.keep.keep(), prepare, settings.redact)
 
 
 def _definitions(known: Formats) -> dict[str, tuple[str, str]]:

@@ -187,6 +187,10 @@ class CommandSource:
     async def committed(self, positions: Mapping[str, Position]) -> None:
         """Do nothing: a command cannot be told."""
 
+    async def stop(self) -> None:
+        """See `Source.stop`."""
+        await self.close()
+
     async def close(self) -> None:
         """See `Source.close`. Waits until nothing of the command is left; what it wrote can still be read."""
         self._closing.set()

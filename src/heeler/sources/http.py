@@ -166,6 +166,10 @@ class HttpSource:
         if isinstance(number, int):
             self._batches.committed(number)
 
+    async def stop(self) -> None:
+        """See `Source.stop`."""
+        await self.close()
+
     async def close(self) -> None:
         """See `Source.close`. What was given to the caller may still be committed and answered for some seconds."""
         self._batches.close()

@@ -94,7 +94,7 @@ class Batches:
             raise too_busy()
         first = self._number + 1
         for self._number, chunk in enumerate(chunks, first):
-            self._chunks.append(replace(chunk, part=PART, position={"batch": self._number}))
+            self._chunks.append(replace(chunk, part=PART, position={"batch": self._number}, awaited=True))
         self._batches.append(_Batch(first, self._number, done, size, key))
         self._some.set()
 
