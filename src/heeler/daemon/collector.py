@@ -196,7 +196,8 @@ class Collector:
         group, stream = self._place_of(chunk)
         for event in chunk.events:
             self.counts.events += 1
-            self._intake.notice(f"{self.name}: {event.message}")
+            if not event.repeated:
+                self._intake.notice(f"{self.name}: {event.message}")
         self._recognition(group, stream).count(result.lines, result.parsed)
         await self._intake.put(self.name, [result.completed], committed=self._committed, awaited=chunk.awaited)
         self._count(chunk, result)

@@ -1,6 +1,7 @@
 """A command as a source: what it writes are lines, and when it ends or falls silent it is started again."""
 
 import asyncio
+import itertools
 import os
 import random
 import shlex
@@ -110,6 +111,15 @@ class CommandSettings(SourceSettings):
         """Whether it is the ``heroku logs`` of Heroku's command line."""
         names = [PurePath(word).name for word in self.command]
         return "heroku" in names and "logs" in names[names.index("heroku") :]
+
+    @property
+    def app(self) -> str:
+        """The Heroku app whose logs it reads; empty where it names none."""
+        for flag, value in itertools.pairwise(self.command):
+            if self.is_heroku and flag in ("-a", "--app"):
+                return value
+        joined = [word.removeprefix("--app=") for word in self.command if word.startswith("--app=")]
+        return joined[0] if self.is_heroku and joined else ""
 
     @property
     def stall_seconds(self) -> float | None:
@@ -246,8 +256,6 @@ class CommandSource:
         self._doing = f"waits since {in_words(self._clock.now_us())} for {delay:.1f} s to be started again"
         repeated = self._last_error == self._last_end and not life.has_lines
         self._last_end = self._last_error
-        if not repeated:
-            self._notice(f"{self._last_error} (It is started again in {delay:.1f} s.)")
         what = "stalled" if life.stalled else "exited"
         return SourceEvent(what, self._last_error, lost_bytes=0, repeated=repeated)
 
