@@ -1,4 +1,4 @@
-"""What a source of syslog gives can be stored: its lines, its gaps, and no positions, since there are none."""
+"""What a source of syslog gives can be stored: lines with a gap between them, and no positions, as there are none."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ from syslog_listening import Listening, listening
 MESSAGES = [b"<%d>1 2026-11-25T10:00:0%dZ web%d app 1 - - hello" % (number, number, number) for number in range(1, 6)]
 
 
-def test_lines_and_gaps_are_stored_and_found_by_their_host(tmp_path: Path) -> None:
+def test_lines_are_stored_without_positions_and_found_by_their_host(tmp_path: Path) -> None:
     async def receive() -> Listening:
         async with listening(tcp="0", max_message="1kB") as one:
             with socket.create_connection(one.tcp) as sender:
