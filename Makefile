@@ -30,6 +30,7 @@ campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/power_cut.py
 	$(BIN)/python campaigns/tail.py
 	$(BIN)/python campaigns/logrotate.py
+	$(BIN)/python campaigns/hostile.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
