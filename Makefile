@@ -24,6 +24,7 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/formats.py
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/following.py
+	$(BIN)/python bench/http_source.py
 
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py
