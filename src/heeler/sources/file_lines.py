@@ -130,6 +130,10 @@ class OpenFile:
         end = self.size
         self.offset, self._head, self._mark = end, self._head_of(end), self._before(end)
 
+    def tells(self, place: Place) -> bool:
+        """Tell whether so much was read up to ``place`` that it is known by its content alone: many bytes, or lines."""
+        return place.offset >= MARK_BYTES or self.read_at(place.offset - 1, 1) == b"\n"
+
     def begins_like(self, place: Place) -> bool:
         """Tell whether this is a copy that was made before all of ``place`` was read: shorter, with the same head."""
         head = self._head_of(place.offset)

@@ -169,7 +169,9 @@ class Rotations:
         copies = [file for file in files if not apart_from(file.identity) and not _holds_any(file, longer)]
         # One that holds just what was read goes first: more files may begin alike than are copies.
         found = next((file for file in copies if file.is_copy(place)), None)
-        found = next((file for file in [found, *copies] if file and file.resume(place)), None)
+        # The few bytes of half a line begin many files.
+        telling = [file for file in copies if file.tells(place)]
+        found = next((file for file in [found, *telling] if file and file.resume(place)), None)
         if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
             found = copies[0]
             found.go_to_end()
@@ -258,7 +260,7 @@ class Rotations:
             if file is None:
                 continue
             # Others may begin alike: only where it is not there itself a copy of it is looked for.
-            may_be = file.identity.may_be(newest.identity) or not is_listed
+            may_be = file.identity.may_be(newest.identity) or (not is_listed and newest.offset and file.tells(newest))
             if newest.offset and may_be and file.resume(newest):
                 copy = file
                 break

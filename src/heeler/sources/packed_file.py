@@ -91,6 +91,10 @@ class PackedFile:
         self._mark = (self._head + content.skip(1 << 62, MARK_BYTES))[-MARK_BYTES:]
         self._content, self._rest, self.offset = content, b"", content.offset
 
+    def tells(self, place: Place) -> bool:
+        """See `OpenFile.tells`."""
+        return place.offset >= MARK_BYTES or self._again().skip(place.offset, 1) == b"\n"
+
     def begins_like(self, place: Place) -> bool:
         """See `OpenFile.begins_like`."""
         head = self._first(place.offset)
