@@ -62,9 +62,11 @@ class Lineage:
         """Read on in rotated files that were let go and that somebody has written to."""
         held = self.row.parts
         done = [(name, place) for name, place in self.row.known.places.items() if place.done and name not in held]
-        rotations = self._rotations() if done else None
+        if not done:
+            return
+        rotations = self._rotations()
         for name, place in done:
-            if rotations and rotations.grown(place) and (file := rotations.moved(place)):
+            if rotations.grown(place) and (file := rotations.moved(place)):
                 self.row.resume(name, place, file)
 
     def _retire(self) -> None:
