@@ -98,6 +98,13 @@ class Rotations:
         found = [one for way, listing in self._listings.items() for one in listing.rotated(way.name)]
         return list({one.inode: one for one in found}.values())
 
+    def is_older(self, file: AnyFile, other: AnyFile) -> bool:
+        """Tell whether a rotated file came before another; each did where that is none, but stands at the path."""
+        inodes = [one.inode for one in self.rotated()]
+        if other.identity.inode not in inodes:
+            return True
+        return file.identity.inode in inodes[: inodes.index(other.identity.inode)]
+
     def grown(self, place: Place) -> bool:
         """Tell whether somebody has written to a rotated file after it was read to its end."""
         for listing in self._listings.values():

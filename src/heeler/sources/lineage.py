@@ -157,9 +157,11 @@ class Lineage:
             return (copy is not None and one.identity.may_be(copy.identity)) or self.row.is_read(one)
 
         missed = rotations.after(was, skip, ends)
-        if missed.copy:
-            missed.copy.close()
-        return missed.files
+        older = [one for one in missed.files if rotations.is_older(one, here)]
+        for one in [*missed.files, missed.copy]:
+            if one and one not in older:
+                one.close()
+        return older
 
     def let_go(self, generation: Generation) -> None:
         """Stop reading a rotated file: it was read to its end, and nobody has written to it for a while."""
