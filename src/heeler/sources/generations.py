@@ -53,11 +53,13 @@ class Missed:
     """The files that stood at a path after the newest of which it is known, oldest first.
 
     ``has_newest`` says that this one was found beside them, and ``copy`` is a copy of it, gone on to where it was read.
+    ``lacks_some`` says that one could not be opened, or was renamed each time.
     """
 
     files: list[AnyFile]
     copy: AnyFile | None
     has_newest: bool
+    lacks_some: bool = False
 
 
 class Rotations:
@@ -80,9 +82,10 @@ class Rotations:
         """List the directories anew if a file was renamed since; tell whether."""
         if not self._is_stale:
             return False
+        before = self._listings
         self._known.forget()
         self._list()
-        return True
+        return self._listings != before
 
     @property
     def is_complete(self) -> bool:
@@ -252,19 +255,21 @@ class Rotations:
         for _ in range(MOST_LISTINGS):
             missed = self._after(newest, skip, ends, since_ns or newest.identity.birth_ns)
             if not self._list_again():
-                break
+                return missed
             for one in [*missed.files, missed.copy]:
                 if one:
                     one.close()
-        return missed
+        return replace(self._after(newest, skip, ends, since_ns or newest.identity.birth_ns), lacks_some=True)
 
     def _after(self, newest: Place, skip: Test, ends: Test, since_ns: int) -> Missed:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
+        lacks_some = False
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
         for rotated in reversed(self.rotated()):
             file = self.open(rotated)
             if file is None:
+                lacks_some |= not self._is_stale and _was_written(rotated.path, newest.written_ns)
                 continue
             # Others may begin alike: only where it is not there itself a copy of it is looked for.
             may_be = file.identity.may_be(newest.identity) or (not is_listed and newest.offset and file.tells(newest))
@@ -289,7 +294,7 @@ class Rotations:
         if copy and copy.identity.may_be(newest.identity):
             copy.close()
             copy = None
-        return Missed(later[::-1], copy, has_newest)
+        return Missed(later[::-1], copy, has_newest, lacks_some)
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:
@@ -302,6 +307,13 @@ class Rotations:
         self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None
+
+
+def _was_written(path: Path, since_ns: int) -> bool:
+    try:
+        return path.lstat().st_mtime_ns >= since_ns
+    except OSError:
+        return False
 
 
 def _holds_any(file: AnyFile, places: list[Place]) -> bool:

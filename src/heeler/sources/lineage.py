@@ -60,13 +60,14 @@ class Lineage:
 
     def revive(self) -> None:
         """Read on in rotated files that were let go and that somebody has written to."""
-        held = self.row.parts
-        done = [(name, place) for name, place in self.row.known.places.items() if place.done and name not in held]
+        held, known = self.row.parts, self.row.known.places.items()
+        done = [(name, place) for name, place in known if place.done and name not in held]
         if not done:
             return
         rotations = self._rotations()
         for name, place in done:
-            if rotations.grown(place) and (file := rotations.moved(place)):
+            is_free = self.row.is_free(place.identity.device, place.identity.inode)  # not read under another name now
+            if is_free and rotations.grown(place) and (file := rotations.moved(place)):
                 self.row.resume(name, place, file)
 
     def _retire(self) -> None:

@@ -155,7 +155,7 @@ class Succession:
         """
         is_there = missed.has_newest or _is_of(self._here, newest) or not newest.identity.inode
         is_told = any(number == newest.generation for number, _ in self._events)
-        return self._is_lacking or (bool(missed.files) and not is_there and not is_told)
+        return self._is_lacking or missed.lacks_some or (bool(missed.files) and not is_there and not is_told)
 
     def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
         """Read on in a copy of a file that is gone: what was added to the copy is unread."""
