@@ -93,6 +93,7 @@ class FileSet:
         if self._anything or now - self._scanned >= (LOOK_SECONDS if soon else RESCAN_SECONDS):
             new = self._scan(now)
             self._look_at(list(self._followers.values()) if self._anything else new)
+            self._look_behind(self._followers.values() if self._anything else ())
         if self._anything:
             self._looked = now
         else:
@@ -100,7 +101,9 @@ class FileSet:
             if now - self._looked >= LOOK_SECONDS:
                 self._looked = now
                 self._look_at(list(self._timed))
-                self._look_at([self._take_turn() for _ in range(min(LOOKS, len(self._turn)))])
+                turn = [self._take_turn() for _ in range(min(LOOKS, len(self._turn)))]
+                self._look_at(turn)
+                self._look_behind(turn if self._waker.trouble else ())
         self._anything = False
 
     def _look_at_changed(self) -> None:
