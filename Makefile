@@ -24,12 +24,14 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/formats.py
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/following.py
+	$(BIN)/python bench/syslog_rate.py
 
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py
 	$(BIN)/python campaigns/power_cut.py
 	$(BIN)/python campaigns/tail.py
 	$(BIN)/python campaigns/logrotate.py
+	$(BIN)/python campaigns/hostile_syslog.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,8 +5,8 @@
 A writer appends numbered lines, the real logrotate is forced again and again, and a follower reads as the daemon
 would. After ``create`` the writer goes on in the renamed file until it opens the new one, as a program that is told
 by a signal. With ``copytruncate`` what is written between the copy and the truncation is gone before anybody can read
-it; such lines are counted here, and must each be told by a record. Exit code 1 on any fault, 2 where there is no
-logrotate.
+it: of each rotation one run of lines at most, in whose place one record must stand. Exit code 1 on any fault, 2 where
+there is no logrotate.
 """
 
 import argparse
@@ -50,8 +50,9 @@ class Run:
     folder: Path
     mode: str
     written: int = 0
-    numbers: list[int] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
+    rotations: int = 0
+    read: list[int | str] = field(default_factory=list)
+    """The numbers of lines, and records where they stand among them."""
 
     def __post_init__(self) -> None:
         """Begin with an empty log."""
@@ -62,6 +63,16 @@ class Run:
         own = [f"su {self.folder.owner()} {self.folder.group()}", "rotate 500", "missingok", MODES[self.mode]]
         own += ["postrotate", f"sleep {3 * STEP_S}", "endscript"]
         self.configuration.write_text("\n".join([f"{self.log} {{", *own, "}", ""]))
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the lines that were read."""
+        return [one for one in self.read if isinstance(one, int)]
+
+    @property
+    def records(self) -> int:
+        """How many records were told."""
+        return sum(isinstance(one, str) for one in self.read)
 
     async def play(self, rotations: int, rate: int) -> None:
         """Write and rotate while a follower reads, until everything was read that can be."""
@@ -98,27 +109,46 @@ class Run:
         for _ in range(rotations):
             command = [str(LOGROTATE), "--force", "--state", str(state), str(self.configuration)]
             subprocess.run(command, check=True, capture_output=True)
+            self.rotations += 1
 
     async def _read(self, source: FileSource) -> None:
         async for chunk in source.read():
             self._take(chunk)
 
     def _take(self, chunk: Chunk) -> None:
-        self.numbers += [int(line[:10]) for line in chunk.data.splitlines()]
-        self.events += [event.what for event in chunk.events if event.is_kept]
+        self.read += [event.what for event in chunk.events if event.is_kept]
+        self.read += [int(line[:10]) for line in chunk.data.splitlines()]
 
     def faults(self) -> list[str]:
         """Compare what was read with what was written."""
         counts = Counter(self.numbers)
-        missing = set(range(self.written)) - set(counts)
-        found = (
-            [f"doubled {sum(count - 1 for count in counts.values())}"] if max(counts.values(), default=0) > 1 else []
-        )
-        if missing and not self.mode.startswith("copytruncate"):
-            found.append(f"lost {len(missing)}: {sorted(missing)[:5]}")
-        if missing and not self.events:
-            found.append(f"lost {len(missing)} without a record")
+        found = []
+        if doubled := sum(counts.values()) - len(counts):
+            found.append(f"doubled {doubled}")
+        lost, untold, displaced = self._gaps()
+        if lost and not self.mode.startswith("copytruncate"):
+            found.append(f"lost {lost} runs of lines")
+        if untold:
+            found.append(f"no record in the place of {untold} runs of lost lines")
+        if displaced:
+            found.append(f"{displaced} lines in the wrong place")
+        if max(lost, self.records) > self.rotations:
+            found.append(f"{lost} runs of lines lost and {self.records} records in {self.rotations} rotations")
         return found
+
+    def _gaps(self) -> tuple[int, int, int]:
+        """Count the runs of lost lines, those of them without a record in their place, and lines out of order."""
+        lost = untold = displaced = 0
+        newest, is_told = -1, False
+        for one in [*self.read, self.written]:
+            if isinstance(one, str):
+                is_told = True
+                continue
+            lost += one > newest + 1
+            untold += one > newest + 1 and not is_told
+            displaced += one <= newest
+            newest, is_told = max(newest, one), False
+        return lost, untold, displaced
 
 
 def run(mode: str, rotations: int, rate: int) -> int:
@@ -129,7 +159,7 @@ def run(mode: str, rotations: int, rate: int) -> int:
         faults, lost = one.faults(), one.written - len(set(one.numbers))
     print(
         f"{mode}: {rotations} rotations, {one.written:,} lines, {lost} of them gone between a copy and its truncation, "
-        f"{len(one.events)} records: {'; '.join(faults) or 'no fault'}",
+        f"{one.records} records: {'; '.join(faults) or 'no fault'}",
         flush=True,
     )
     return int(bool(faults))

@@ -31,6 +31,7 @@ OPERATIONS = {
     "half a line": 3,
     "rotate": 4,
     "rotate and create later": 1,
+    "rotate and remove": 1,
     "copytruncate": 3,
     "truncate": 1,
     "cut": 1,
@@ -38,7 +39,8 @@ OPERATIONS = {
     "delete": 1,
     "delete and create": 1,
     "compress": 2,
-    "write late": 1,
+    "write late": 2,
+    "link elsewhere": 1,
     "replace by a copy": 1,
     "nothing": 1,
     "let time pass": 2,
@@ -69,6 +71,7 @@ class Play:
     torn: set[int] = field(default_factory=set)  # never got their end
     files: list[set[int]] = field(default_factory=lambda: [set()])  # which lines were written to each
     stood: set[int] = field(default_factory=set)  # inodes that stood at the path
+    links: int = 0
 
     def __post_init__(self) -> None:
         """Begin with an empty file and a reader that has seen it."""
@@ -129,6 +132,7 @@ class Play:
             "half a line": self._write_half,
             "rotate": self._rotate,
             "rotate and create later": self._rotate_only,
+            "rotate and remove": self._rotate_and_remove,
             "copytruncate": self._copytruncate,
             "truncate": self._truncate,
             "cut": self._cut,
@@ -137,6 +141,7 @@ class Play:
             "delete and create": self._delete_and_create,
             "compress": self._compress,
             "write late": self._write_late,
+            "link elsewhere": self._link_elsewhere,
             "replace by a copy": self._replace_by_copy,
         }.get(name)
         if act:
@@ -180,7 +185,10 @@ class Play:
         self.half = b""
 
     def _numbers(self, path: Path) -> set[int]:
-        return {int(one[1]) for one in LINE.finditer(path.read_bytes())} if path.exists() else set()
+        if not path.exists():
+            return set()
+        data = path.read_bytes()
+        return {int(one[1]) for one in LINE.finditer(gzip.decompress(data) if path.suffix == ".gz" else data)}
 
     def _destroy(self, kept: frozenset[int] = frozenset()) -> None:
         """Note that the lines but for ``kept`` are gone. Nobody can tell where all that was read is there still."""
@@ -188,27 +196,63 @@ class Play:
         gone = self.lost if numbers & stored - kept else self.unseen
         gone |= numbers - stored - kept
 
+    @property
+    def real(self) -> Path:
+        """The file, where the path is a symbolic link."""
+        return self.path.resolve()
+
+    def _rotated(self, number: int) -> Path:
+        return self.real.with_name(f"{self.real.name}.{number}")
+
+    def _all_rotated(self) -> list[Path]:
+        return [one for one in self.real.parent.iterdir() if one.name.startswith(f"{self.real.name}.")]
+
     def _rotate_only(self, how: int) -> None:
         del how
         if self.path.exists():
             self._tear()
             self.stood.add(self.path.stat().st_ino)
-            shift(self.path, KEEP)
-            self.path.rename(self.path.with_name("app.log.1"))
+            shift(self.real, KEEP)
+            self.real.rename(self._rotated(1))
 
     def _rotate(self, how: int) -> None:
         self._rotate_only(how)
-        self.path.touch()
+        self.real.touch()
+
+    def _rotate_and_remove(self, how: int) -> None:
+        """Rotate, and keep one to three rotated files."""
+        self._rotate(how)
+        stored = set(self.stored())
+        for old in self._all_rotated():
+            if int(old.name.removeprefix(f"{self.real.name}.").partition(".")[0]) > 1 + how % 3:
+                numbers = self._numbers(old)
+                is_known = numbers & stored or old.stat().st_ino in self.stood
+                # The other is a copy of what was truncated before anybody saw it.
+                gone = self.lost if is_known else self.unseen
+                gone |= numbers - stored
+                old.unlink()
 
     def _copytruncate(self, how: int) -> None:
         del how
         if self.path.exists():
             self._tear()
-            shift(self.path, KEEP)
-            self.path.with_name("app.log.1").write_bytes(self.path.read_bytes())
-            self.stood.discard(self.path.with_name("app.log.1").stat().st_ino)
+            shift(self.real, KEEP)
+            self._rotated(1).write_bytes(self.path.read_bytes())
+            self.stood.discard(self._rotated(1).stat().st_ino)
             with self.path.open("r+b") as file:
                 file.truncate(0)
+
+    def _link_elsewhere(self, how: int) -> None:
+        """Let the path be a symbolic link to a new file, as container runtimes do, whatever it was."""
+        del how
+        self._leave(is_gone=False)
+        self.links += 1
+        target = self.folder / "targets" / f"{self.links}.log"
+        target.parent.mkdir(exist_ok=True)
+        target.touch()
+        link = self.folder / "link"
+        link.symlink_to(target)
+        link.replace(self.path)
 
     def _truncate(self, how: int) -> None:
         del how
@@ -240,28 +284,44 @@ class Play:
                 data = data[:-1] + b"." * (size - len(data)) + b"\n"
             self.path.write_bytes(data)
 
-    def _delete(self, how: int) -> None:
-        del how
+    def _leave(self, *, is_gone: bool) -> None:
+        """Note what nobody finds any more when the path is gone, or leads elsewhere in the same folder."""
         if self.path.exists():
             self._tear()
-            self.unseen |= self._numbers(self.path) - set(self.stored())
-            self.path.unlink()
+        stored, is_link = set(self.stored()), self.path.is_symlink()
+        if self.path.exists() and not is_link:
+            self.unseen |= self._numbers(self.path) - stored
+        family = self.real.parent.iterdir() if is_gone else [self.real, *self._all_rotated()]
+        for old in family if is_link else []:
+            numbers = self._numbers(old)
+            if not numbers & stored:
+                self.unseen |= numbers
+            elif is_gone or numbers & self.again or (old.stat().st_ino not in self.stood and old != self.real):
+                self.lost |= numbers - stored  # nobody knows the folder, and nobody a copy by its inode
+
+    def _delete(self, how: int) -> None:
+        del how
+        self._leave(is_gone=True)
+        self.path.unlink(missing_ok=True)
 
     def _delete_and_create(self, how: int) -> None:
         self._delete(how)
         self.path.touch()
 
     def _compress(self, how: int) -> None:
-        plain = self.path.with_name(f"app.log.{1 + how % 2}")
+        plain = self._rotated(1 + how % 2)
         if plain.exists():
+            has_stood = plain.stat().st_ino in self.stood
             if not self._numbers(plain) & set(self.stored()):
-                self.lost |= self._numbers(plain)  # it may have been known by its inode alone
-            plain.with_name(plain.name + ".gz").write_bytes(gzip.compress(plain.read_bytes(), 1))
+                gone = self.lost if has_stood else self.unseen  # it may have been known by its inode alone
+                gone |= self._numbers(plain)
+            packed = plain.with_name(plain.name + ".gz")
+            packed.write_bytes(gzip.compress(plain.read_bytes(), 1))
+            (self.stood.add if has_stood else self.stood.discard)(packed.stat().st_ino)
             plain.unlink()
 
     def _write_late(self, how: int) -> None:
-        del how
-        old = self.path.with_name("app.log.1")
+        old = self._rotated(1 + how % 12 if how % 2 else 1)
         if old.exists() and old.stat().st_ino in self.stood:  # nobody writes to a copy
             data = self._line()
             self.files[-1].discard(self.last)
@@ -274,11 +334,11 @@ class Play:
         """Save the file as an editor does, with a line more."""
         del how
         if self.path.exists() and self.path.stat().st_size and not self.half:
-            copy = self.path.with_name("copy")
+            copy = self.folder / "copy"
             before = self._numbers(self.path)
             copy.write_bytes(self.path.read_bytes() + self._whole_line())
             self.again |= before
-            copy.replace(self.path)
+            copy.replace(self.real)
 
     # --- what was stored ---
 
@@ -304,19 +364,30 @@ class Play:
         counts, numbers = Counter(stored), set(stored)
         written = set(range(1, self.last + 1)) - self.torn
         missing = written - numbers
-        told = [event for chunk in self.stage.chunks for event in chunk.events if event.is_kept]
+        told = sum(event.is_kept for chunk in self.stage.chunks for event in chunk.events)
         found = []
-        if doubled := {one for one, count in counts.items() if count > 1} - self.again:
+        if doubled := {one for one, count in counts.items() if count > 1} - self.again - self.torn:
             found.append(f"doubled {sorted(doubled)}")
         if wrongly := missing - self.lost - self.unseen:
             found.append(f"lost {sorted(wrongly)}")
-        if missing & self.lost and not told:
-            found.append(f"lost without a record {sorted(missing & self.lost)}")
+        gaps = self._gaps(missing & self.lost - self.unseen - self.late, numbers - self.late)
+        if max(len(gaps), bool(missing & self.lost - self.unseen)) > told:
+            found.append(f"{told} records of what is lost {gaps}")
         for numbers_of in self.files:
-            ordered = [one for one in stored if one in numbers_of - self.again]
+            ordered = [one for one in stored if one in numbers_of - self.again - self.torn]
             if ordered != sorted(ordered):
                 found.append(f"out of order {ordered}")
         return found
+
+    def _gaps(self, lost: set[int], stored: set[int]) -> list[list[int]]:
+        """Return the lost lines, those together between which none was stored."""
+        gaps: list[list[int]] = []
+        for number in sorted(lost):
+            if gaps and not stored & set(range(gaps[-1][-1], number)):
+                gaps[-1].append(number)
+            else:
+                gaps.append([number])
+        return gaps
 
     @property
     def is_in_order(self) -> bool:

@@ -1,12 +1,12 @@
 # ruff: noqa: INP001 - a script, part of no package
-"""Make docs/reference.md, and the tables in docs/formats.md, from the code.
+"""Make docs/reference.md, and the tables in docs/formats.md and docs/configuration.md, from the code.
 
 ::
 
     python docs/generate.py    write them; a test fails when they are stale
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +14,17 @@ import typer
 from typer.core import TyperGroup
 
 from heeler.cli import application
+from heeler.config.described import parts_of, settings_of
+from heeler.config.section import Section
+from heeler.daemon.configuration import Configuration
 from heeler.formats.choose import FORMATS
 from heeler.formats.definitions import catalog_entries
 from heeler.formats.fields import FIELDS
 from heeler.formats.lines import split
 from heeler.formats.logformat import _APACHE_FIELDS, _NGINX_FIELDS
 from heeler.formats.stamps import FAMILIES, layout_of
+from heeler.sources.kinds import KINDS
+from heeler.sources.settings import SourceSettings
 
 DOCS: Final = Path(__file__).parent
 
@@ -155,6 +160,42 @@ def apache_table() -> str:
     return "| Apache | template |\n|---|---|\n" + "\n".join(rows)
 
 
+def settings_table() -> str:
+    """Return every setting of every section, with its type, default and sentence."""
+    parts = [_settings("The file itself", "", Configuration)]
+    parts += _settings_below(Configuration, "")
+    return "\n\n".join(parts)
+
+
+def _settings_below(section: type[Section], path: str) -> list[str]:
+    parts = []
+    for part in parts_of(section):
+        name = f"{path}{part.name}" + (".NAME" if part.many else "")
+        if part.section is SourceSettings:
+            for kind, settings in KINDS.items():
+                parts.append(_settings(f'[{name}] with kind = "{kind}"', settings.__doc__ or "", settings))
+                parts += _settings_below(settings, f"{name}.")
+        else:
+            parts += [_settings(f"[{name}]", part.sentence, part.section), *_settings_below(part.section, f"{name}.")]
+    return parts
+
+
+def _settings(title: str, sentence: str, section: type[Section]) -> str:
+    rows = [
+        f"### {title}",
+        "",
+        " ".join(sentence.split()),
+        "",
+        "| setting | type | default | means |",
+        "|---|---|---|---|",
+    ]
+    for setting in settings_of(section):
+        default = "must be given" if setting.required else f"`{setting.default}`" if setting.default else ""
+        cells = (f"`{setting.name}`", setting.type, default, setting.sentence)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows if sentence else rows[:1] + rows[3:])
+
+
 TABLES: Final = {
     "formats": formats_table,
     "catalog": catalog_table,
@@ -167,10 +208,19 @@ TABLES: Final = {
 
 def formats_page(page: str) -> str:
     """Return the page about formats with its tables renewed."""
-    for name, table in TABLES.items():
+    return _renewed(page, TABLES, "docs/formats.md")
+
+
+def configuration_page(page: str) -> str:
+    """Return the page about the configuration with its tables renewed."""
+    return _renewed(page, {"settings": settings_table}, "docs/configuration.md")
+
+
+def _renewed(page: str, tables: Mapping[str, Callable[[], str]], name_of_page: str) -> str:
+    for name, table in tables.items():
         begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
         if page.count(begin) != 1 or page.count(end) != 1:
-            raise ValueError(f"docs/formats.md must have the marks {begin} and {end} once.")
+            raise ValueError(f"{name_of_page} must have the marks {begin} and {end} once.")
         before, _, rest = page.partition(begin)
         page = f"{before}{begin}\n{table()}\n{end}{rest.partition(end)[2]}"
     return page
@@ -181,6 +231,8 @@ def main() -> None:
     DOCS.joinpath("reference.md").write_text(command_line())
     formats = DOCS / "formats.md"
     formats.write_text(formats_page(formats.read_text()))
+    configuration = DOCS / "configuration.md"
+    configuration.write_text(configuration_page(configuration.read_text()))
 
 
 if __name__ == "__main__":

@@ -24,3 +24,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("NOTE: ../shared/data is not there, so formats met only tests/data.", yellow=True)
     if not (shutil.which("logrotate") or Path("/usr/sbin/logrotate").exists()):
         terminalreporter.write_line("NOTE: there is no logrotate, so no log met it.", yellow=True)
+    for tool, package in (("rsyslogd", "rsyslog"), ("syslog-ng", "syslog-ng-core"), ("logger", "bsdutils")):
+        unpacked = Path(__file__).parents[1] / ".ci" / "syslog-ng" / "usr" / "sbin" / tool
+        if not (shutil.which(tool) or Path("/usr/sbin", tool).exists() or unpacked.exists()):
+            terminalreporter.write_line(f"NOTE: there is no {tool} ({package}), so it sent no syslog.", yellow=True)

@@ -30,9 +30,20 @@ def test_logrotate_on_a_busy_log_loses_and_doubles_no_line(mode: str) -> None:
     assert done.stdout.endswith("no fault\n")
 
 
-def test_the_oracle_names_what_is_lost_and_doubled(tmp_path: Path) -> None:
-    one = logrotate.Run(tmp_path, "create")
-    one.written, one.numbers = 5, [0, 1, 1, 3, 4]
-    assert one.faults() == ["doubled 1", "lost 1: [2]", "lost 1 without a record"]
-    one.mode, one.numbers, one.events = "copytruncate", [0, 1, 3, 4], ["truncated"]
+def test_the_oracle_names_what_is_lost_and_doubled_and_wants_a_record_in_its_place(tmp_path: Path) -> None:
+    one = logrotate.Run(tmp_path, "create", written=5, rotations=1)
+    one.read = [0, 1, 1, 3, 4]
+    assert one.faults() == [
+        "doubled 1",
+        "lost 1 runs of lines",
+        "no record in the place of 1 runs of lost lines",
+        "1 lines in the wrong place",
+    ]
+    one.mode, one.read = "copytruncate", [0, 1, "truncated", 3, 4]
     assert one.faults() == []
+    one.read = [0, "truncated", 1, 3, 4]
+    assert one.faults() == ["no record in the place of 1 runs of lost lines"]
+    one.read = [0, "truncated", 2, "truncated", 4]
+    assert one.faults() == ["2 runs of lines lost and 2 records in 1 rotations"]
+    one.read = [0, 1, 2, 3]
+    assert one.faults() == ["no record in the place of 1 runs of lost lines"]

@@ -134,6 +134,26 @@ def test_a_file_without_a_format_is_nothing_found(tmp_path: Path, data: bytes, w
     assert err.startswith(f"heeler: {log} is {what}")
 
 
+def test_a_sample_of_a_format_of_ones_own_that_disagrees_fails_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(
+        """[formats.mine]
+title = "ours"
+pattern = '(?<level>)/(?<message>.*)'
+[[formats.mine.samples]]
+line = "error/no\\u001b[0m"
+expect = { severity = 9, message = "no" }
+"""
+    )
+
+    code, out, err = heeler("formats", "--config", str(file))
+
+    assert (code, out.startswith("mine                 log      ours\n")) == (1, True)
+    assert err == (
+        f"{file}:4: sample 1 of the format 'mine' disagrees:\n  error/no\\x1b[0m\n  severity is 17, not 9.\n"
+    )
+
+
 # --- generate ---------------------------------------------------------------------------------------------------------
 
 

@@ -171,7 +171,7 @@ BAD_INPUT = [
     (["--format", "plain"], 2, "has no time"),
     (["--format", "{client} {status}"], 2, "has no time"),
     (["--format", "{client} {oops"], 2, ""),
-    (["--nonsense"], 2, "No such option: --nonsense."),
+    (["--quux"], 2, "No such option: --quux."),
     (["--invalid", "no/such/folder/file"], 3, "cannot be written: No such file or directory"),
 ]
 

@@ -52,6 +52,12 @@ def test_the_tables_of_formats_are_what_the_program_says_today() -> None:
     assert text == generator().formats_page(text), "Run `python docs/generate.py`."
 
 
+def test_the_tables_of_settings_are_what_the_models_say_today() -> None:
+    text = page("docs/configuration.md")
+
+    assert text == generator().configuration_page(text), "Run `python docs/generate.py`."
+
+
 def test_every_command_and_option_is_in_the_reference() -> None:
     """Looked for without the generator, which could leave one out."""
     group = typer.main.get_command(application())

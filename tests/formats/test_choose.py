@@ -9,7 +9,17 @@ import pytest
 
 from heeler.errors import TemplateError, UsageError
 from heeler.formats.access import ACCESS_FORMATS, COMBINED, COMMON
-from heeler.formats.choose import FORMATS, format_named, guesses, is_binary
+from heeler.formats.choose import (
+    FORMATS,
+    Formats,
+    best_guess,
+    format_named,
+    format_of,
+    formats_with,
+    guesses,
+    is_binary,
+)
+from heeler.formats.definitions import catalog_entries
 from heeler.formats.lines import split
 
 OURS = Path(__file__).parents[1] / "data"
@@ -50,6 +60,43 @@ def test_unescaped_quotes_in_a_few_agents_leave_the_format_what_it_is() -> None:
     first, *_ = guesses(split(LINES["combined"] * 9 + quoted))
     assert first.format.name == "combined"
     assert guesses(split(quoted))[0].format.name == "combined"
+
+
+OF_CATALOG = {
+    name: split("".join(sample["line"] + "\n" for sample in entry["samples"]).encode())
+    for name, entry in catalog_entries().items()
+}
+
+
+@pytest.mark.parametrize("name", OF_CATALOG)
+def test_the_best_guess_is_the_first_of_all_guesses(name: str) -> None:
+    best, (first, *_) = best_guess(OF_CATALOG[name]), guesses(OF_CATALOG[name])
+    assert best is not None
+    assert (best.format.name, best.format.text, best.rate) == (first.format.name, first.format.text, first.rate)
+
+
+def test_formats_that_cannot_be_better_are_not_even_made() -> None:
+    formats = Formats()
+    assert format_of(LINES["combined"] * 9, formats).name == "combined"
+    assert format_of(OF_CATALOG["syslog"].data, formats).name == "syslog"
+    assert not {"stamped", "python", "postgresql"} & formats._made.keys()
+
+
+def test_a_format_that_fits_too_much_is_not_the_best_although_it_stands_first_and_fits_all() -> None:
+    formats = formats_with({"vague": {"pattern": "(?<message>.*)", "weight": 0.95}})
+    best = best_guess(split(LINES["combined"] * 9), formats)
+    assert best is not None
+    assert best.format.name == "combined"
+
+
+def test_what_an_entry_of_ones_own_says_of_its_format_counts() -> None:
+    own = {"mine": {"title": "ours", "pattern": "(?<message>.*)", "weight": 0.2, "carries": True}}
+    formats = formats_with(own)
+    assert (formats.title("mine"), formats.weight("mine"), formats.carries("mine")) == ("ours", 0.2, True)
+    assert guesses(OF_CATALOG["syslog"], formats)[0].format.name == "syslog"
+    assert format_named("mine", formats) is formats["mine"]
+    assert [*formats] == ["mine", *FORMATS]
+    assert len(formats) == len([*formats])
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"nothing\n" * 5, b"\0\1\2", b"\xff\xfe\n"])

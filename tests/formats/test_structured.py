@@ -157,3 +157,21 @@ def test_a_line_that_requires_something_else_is_kept_whole() -> None:
     assert rows["message"].to_list() == ["1", "2", None, None]
     assert rows["parsed"].to_list() == [True, True, False, False]
     assert b"".join(render(known, rows).to_list()) == raw
+
+
+JSON_TEXTS = st.text(alphabet='{}[]",:\\0ae-+.NI/ \t\n', max_size=6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2), JSON_TEXTS), min_size=1, max_size=4))
+def test_a_broken_line_changes_nothing_of_its_neighbours(changes: list[tuple[int, int, str]]) -> None:
+    """One line that is no JSON lets all lines of a chunk be read in the careful way, which must mean the same."""
+    line = '{"a":"x\\ny","b":[1,2.5e3,{"c":null}],"d":true}'
+    texts = [line[:at] + text + line[at + length :] for at, length, text in changes]
+    together, fields = objects(pl.Series([*texts, "{broken"]), ["a", "b.c", "d"])
+    for at, text in enumerate(texts):
+        alone, own = objects(pl.Series([text]), ["a", "b.c", "d"])
+        assert (together[at], {name: one[at] for name, one in fields.items()}) == (
+            alone[0],
+            {name: one[0] for name, one in own.items()},
+        )
+    assert not together[-1]

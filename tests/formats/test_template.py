@@ -17,6 +17,7 @@ from heeler.formats.lines import split
 from heeler.formats.plain import Plain
 from heeler.formats.scan import Scanner
 from heeler.formats.template import Template
+from heeler.formats.timestamps import Receipt
 
 CUSTOM = (
     "{client} {rest}",
@@ -209,7 +210,8 @@ def test_a_choice_of_columns_reads_the_same_values(near: tuple[Template, bytes],
     chosen = [name for at, name in enumerate(written.columns) if choice >> at & 1]
     whole = written.parse(split(data))
     part = written.parse(split(data), chosen)
-    assert part.columns == [*chosen, "ending", "parsed", "raw"]
+    told = ["absurd"] if "time" in chosen else []
+    assert part.columns == [*chosen, *told, "ending", "parsed", "raw"]
     assert part.drop("raw").equals(whole.select(part.drop("raw").columns))
     if len(chosen) == len(written.columns):
         assert part.equals(whole)
@@ -256,7 +258,8 @@ def naive_time(text: str) -> tuple[int, int] | None:
         return None
     zone = (1 if found[7] == "+" else -1) * (int(found[8]) * 60 + int(found[9]))
     seconds = (day.toordinal() - 719_163) * 86_400 + int(found[4]) * 3600 + int(found[5]) * 60 + int(found[6])
-    return (seconds - zone * 60) * 1_000_000, zone
+    is_possible = seconds - zone * 60 >= 86_400  # the second day of 1970
+    return ((seconds - zone * 60) * 1_000_000, zone) if is_possible else None
 
 
 def naive(line: str) -> dict[str, Any] | None:
@@ -293,10 +296,23 @@ def test_well_formed_lines_mean_what_a_naive_reader_says(lines: list[bytes]) -> 
 
 
 @pytest.mark.parametrize("time", TIMES)
-def test_a_time_is_one_of_the_calendar_or_the_line_does_not_parse(time: bytes) -> None:
+def test_a_time_is_one_of_the_calendar_or_absurd_or_the_line_does_not_parse(time: bytes) -> None:
     row = one(ACCESS_FORMATS["common"], b'::1 - - [%b] "GET / HTTP/1.0" 200 5\n' % time)
-    assert (row["time"], row["zone"]) == (naive_time(time.decode()) or (None, None))
-    assert row["parsed"] == (naive_time(time.decode()) is not None)
+    expected = naive_time(time.decode())
+    assert (row["time"], row["zone"]) == (expected or (None, None))
+    months = "|".join(MONTHS).encode()
+    assert row["parsed"] == bool(re.fullmatch(rb"\d\d/(%b)/\d{4}(:\d\d){3} [+-]\d{4}" % months, time, re.ASCII))
+    assert row["absurd"] == (row["parsed"] and expected is None)
+
+
+def test_a_time_more_than_a_day_ahead_is_absurd_and_the_line_is_kept() -> None:
+    line = b'::1 - - [%b] "GET / HTTP/1.0" 200 5\n'
+    data = line % b"23/Nov/2026:12:00:00 +0000" + line % b"23/Nov/2026:12:00:01 +0000"
+    frame = ACCESS_FORMATS["common"].parse(split(data), None, Receipt(1_795_348_800_000_000))  # 2026-11-22T12:00:00Z
+    assert frame["absurd"].to_list() == [False, True]
+    assert frame["parsed"].all()
+    assert [raw is not None for raw in frame["raw"]] == [False, True]
+    assert b"".join(render(ACCESS_FORMATS["common"], frame).to_list()) == data
 
 
 # --- facts of the protocol ---

@@ -83,6 +83,11 @@ def test_a_year_is_the_latest_that_is_no_more_than_a_day_ahead(stamp: str, now: 
     assert found.year == expected
 
 
+def test_a_long_silence_within_a_day_is_no_midnight() -> None:
+    first, last = read("clock", "08:00:00", "23:30:00", at=receipt(datetime(2026, 11, 22, 23, 40, tzinfo=UTC)))
+    assert (first, last) == (datetime(2026, 11, 22, 8, tzinfo=UTC), datetime(2026, 11, 22, 23, 30, tzinfo=UTC))
+
+
 def test_a_file_that_was_last_written_long_ago_tells_the_year_and_the_day() -> None:
     at = receipt(written=datetime(2019, 3, 4, 10, tzinfo=UTC))
     assert read("bsd", "Mar  4 09:00:00", "Dec 24 09:00:00", at=at) == [

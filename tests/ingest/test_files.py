@@ -34,7 +34,7 @@ class Kept:
 
     folder: Path
     said: list[str] = field(default_factory=list)
-    clock: FakeClock = field(default_factory=lambda: FakeClock(now_us=1_700_000_000_000_000))
+    clock: FakeClock = field(default_factory=lambda: FakeClock(now_us=1_795_348_800_000_000))
 
     def take(
         self,

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from heeler.clock import FakeClock
 from heeler.formats.choose import FORMATS, PLAIN
+from heeler.formats.zones import zone_named
 from heeler.ingest.files import Ingest, IngestOptions
 from heeler.ingest.recognition import ENOUGH_LINES, Recognition
 from heeler.query.language import parse
@@ -31,7 +32,7 @@ class Taken:
 
     folder: Path
 
-    def take(self, path: Path, *, chunk_bytes: int = 4 << 20, name: str = "") -> None:
+    def take(self, path: Path, *, chunk_bytes: int = 4 << 20, name: str = "", zone: str = "") -> None:
         known = FORMATS[name] if name else None
         # A chunk is never smaller than the longest line may be; above that a line comes in pieces.
         options = IngestOptions(
@@ -40,6 +41,7 @@ class Taken:
             format=known,
             chunk_bytes=chunk_bytes,
             longest_line_bytes=min(chunk_bytes, 1 << 20),
+            zone=zone_named(zone) if zone else None,
         )
         with closing(Lake(self.folder)) as lake:
             asyncio.run(Ingest(lake, options, FakeClock(now_us=NOW_US), notice=lambda _: None).run())
@@ -151,6 +153,25 @@ def test_lines_that_go_on_name_the_first_one_of_their_record(taken: Taken, tmp_p
     assert taken.export() == file.read_bytes()
 
 
+@pytest.mark.parametrize("ends", [b"\n", b"", b"\n\tat"], ids=["whole", "no newline yet", "half a line that goes on"])
+def test_a_record_that_goes_on_after_a_restart_is_one(taken: Taken, tmp_path: Path, ends: bytes) -> None:
+    file = written(tmp_path / "java.log", TRACE[:2])
+    file.write_bytes(b"\n".join(TRACE[:2]) + ends)
+    taken.take(file, name="java")
+    whole = b"".join(line + b"\n" for line in TRACE)
+    assert whole.startswith(file.read_bytes())
+    file.write_bytes(whole)
+    taken.take(file, name="java")  # a lake that is opened again knows only what it has stored
+    assert taken.rows("log")["head"].to_list() == [None, 1, 1, 1, None, 5]
+    assert taken.export() == whole
+
+
+def test_lines_that_go_on_with_nothing_are_heads_of_their_own(taken: Taken, tmp_path: Path) -> None:
+    file = written(tmp_path / "java.log", [b"\tat x", b"\tat y", *TRACE[:2]])
+    taken.take(file, name="java")
+    assert taken.rows("log")["head"].to_list() == [None, None, None, 3]
+
+
 def test_a_record_without_an_end_is_cut(taken: Taken, tmp_path: Path) -> None:
     file = written(tmp_path / "java.log", [TRACE[0], *[b"\tat x"] * (LONGEST_RECORD + 3)])
     taken.take(file, chunk_bytes=2000, name="java")
@@ -171,6 +192,29 @@ def test_a_stamp_without_a_year_or_a_day_takes_those_of_the_file(taken: Taken, t
     assert [str(time) for time in taken.rows("log")["time"].to_list()] == [
         *("2019-03-04 10:00:00", "2017-07-12 23:30:45", "2017-07-13 00:10:45"),
     ]
+
+
+CLOCKS = [f"{hour % 24:02}:30:45 host /build.py: {hour}".encode() for hour in range(0, 24 * 9, 5)]
+
+
+@pytest.mark.parametrize("chunk_bytes", [60, 333, 4 << 20])
+@pytest.mark.parametrize(("zone", "first"), [("", "2017-07-05 00:30:45"), ("-10:00", "2017-07-04 10:30:45")])
+def test_stamps_without_a_date_are_counted_over_all_chunks_back_from_the_end_of_the_file(
+    taken: Taken, tmp_path: Path, chunk_bytes: int, zone: str, first: str
+) -> None:
+    end = "2017-07-13T23:59:00+00:00" if not zone else "2017-07-13T09:59:00+00:00"
+    file = written(tmp_path / "clock.log", CLOCKS, end)
+    taken.take(file, chunk_bytes=chunk_bytes, name="syslog_clock", zone=zone)
+    begin = datetime.fromisoformat(first)
+    assert taken.rows("log")["time"].to_list() == [begin + timedelta(hours=5 * at) for at in range(len(CLOCKS))]
+    with file.open("ab") as more:
+        more.write(b"".join(line + b"\n" for line in CLOCKS[:6]))
+    seconds = (datetime.fromisoformat(end) + timedelta(days=2)).timestamp()
+    os.utime(file, (seconds, seconds))
+    taken.take(file, chunk_bytes=chunk_bytes, name="syslog_clock", zone=zone)
+    newest = begin + timedelta(days=11, hours=1)
+    assert taken.rows("log")["time"].to_list()[-1] == newest
+    assert taken.export() == file.read_bytes()
 
 
 def test_an_absurd_stamp_is_kept_as_text_and_flagged(taken: Taken, tmp_path: Path) -> None:
@@ -202,14 +246,14 @@ def test_a_format_that_somebody_named_stays() -> None:
     looking = Recognition(FORMATS["syslog"])
     assert looking.format_for(b"", b"x\n").name == "syslog"
     looking.count(1000, 0)
-    assert looking.format_for(b'{"msg":"a","level":"info"}\n' * 9, b"x\n").name == "syslog"
+    assert looking.format_for(b"", b'{"msg":"a","level":"info"}\n' * 9).name == "syslog"
 
 
 def test_plain_text_is_looked_at_again_when_more_has_come() -> None:
     looking = Recognition()
     assert looking.format_for(b"Header: x\n", b"Header: x\n") is PLAIN
     looking.count(ENOUGH_LINES, ENOUGH_LINES)
-    assert looking.format_for(b'{"msg":"a","level":"info"}\n' * 9, b"").name == "json"
+    assert looking.format_for(b"", b'{"msg":"a","level":"info"}\n' * 9).name == "json"
 
 
 def test_a_stream_that_nothing_fits_is_looked_at_ever_less_often() -> None:

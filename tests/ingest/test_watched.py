@@ -9,6 +9,7 @@ import pytest
 from heeler.clock import SystemClock
 from heeler.errors import EnvironmentFailed
 from heeler.formats.choose import FORMATS
+from heeler.formats.timestamps import Receipt
 from heeler.ingest.watched import WatchStore
 from heeler.model import Chunk
 from heeler.query.language import parse
@@ -24,9 +25,9 @@ COMBINED = FORMATS["combined"]
 def test_everything_is_durable_at_the_end_even_a_position_without_lines(tmp_path: Path) -> None:
     async def watch(store: WatchStore) -> None:
         async with asyncio.timeout(20), store.writing():
-            await store.put(Chunk("/a.log", LINE, {"offset": 1}, 7), COMBINED, [ALERT])
-            await store.put(Chunk("/a.log", b"", {"offset": 2}, 8), COMBINED, [])
-            await store.put(Chunk("/b.log", b"", {"offset": 3}, 9), COMBINED, [])
+            await store.put(Chunk("/a.log", LINE, {"offset": 1}, 7), COMBINED, Receipt(7), [ALERT])
+            await store.put(Chunk("/a.log", b"", {"offset": 2}, 8), COMBINED, Receipt(7), [])
+            await store.put(Chunk("/b.log", b"", {"offset": 3}, 9), COMBINED, Receipt(7), [])
 
     with closing(Lake(tmp_path)) as lake:
         asyncio.run(watch(WatchStore(lake, SystemClock(), print)))
@@ -43,7 +44,7 @@ def test_a_store_that_fails_ends_the_watch_with_its_sentence(tmp_path: Path) -> 
 
     async def watch(store: WatchStore) -> None:
         async with asyncio.timeout(20), store.writing():
-            await store.put(Chunk("/a.log", LINE, {"offset": 1}, 7), COMBINED, [])
+            await store.put(Chunk("/a.log", LINE, {"offset": 1}, 7), COMBINED, Receipt(7), [])
             await asyncio.Event().wait()
 
     with closing(Lake(tmp_path, full)) as lake, pytest.raises(EnvironmentFailed, match="No space left on device"):

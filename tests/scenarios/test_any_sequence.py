@@ -27,4 +27,4 @@ def test_a_model_that_could_not_fail_would_prove_nothing() -> None:
     played.lost |= {1}
     assert played.faults() == []
     played.stage.chunks = [chunk for chunk in chunks if b"<1>" not in chunk.data]
-    assert played.faults()[-1] == "lost without a record [1]"
+    assert played.faults()[-1] == "0 records of what is lost [[1]]"

@@ -75,9 +75,9 @@ def test_a_rename_between_listing_and_opening_is_no_deletion(
     listed = rotated_files.Listing.__init__
     was_rotated = False
 
-    def then_rotate(self: rotated_files.Listing, directory: Path) -> None:
+    def then_rotate(self: rotated_files.Listing, directory: Path, now_ns: int) -> None:
         nonlocal was_rotated
-        listed(self, directory)
+        listed(self, directory, now_ns)
         if not was_rotated:
             was_rotated = True
             rotate(log)()

@@ -10,6 +10,7 @@ import pytest
 from heeler.clock import SystemClock
 from heeler.errors import EnvironmentFailed
 from heeler.formats.choose import PLAIN
+from heeler.formats.timestamps import Receipt
 from heeler.ingest.watched import WatchStore
 from heeler.query.language import parse
 from heeler.sources.file import FileSource
@@ -32,7 +33,7 @@ def watch(lake: Lake, log: Path) -> None:
         source = FileSource(log, clock=SystemClock(), follow=True, **options)  # type: ignore[arg-type]  # as named
         async with asyncio.timeout(30), store.writing():
             async for chunk in source.read():
-                await store.put(chunk, PLAIN, [])
+                await store.put(chunk, PLAIN, Receipt(chunk.received_us), [])
                 if int(str(chunk.position.get("offset", 0))) >= left:
                     await source.close()
 

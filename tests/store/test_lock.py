@@ -11,6 +11,7 @@ import pytest
 from heeler.errors import EnvironmentFailed
 from heeler.store.lake import Lake
 from heeler.store.lock import WriterLock
+from heeler.store.lock import holder as writer_of
 
 HOLD = "import sys; from pathlib import Path; from heeler.store.lock import WriterLock; "
 HOLD += "lock = WriterLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
@@ -42,8 +43,11 @@ def test_a_killed_writer_holds_nothing(tmp_path: Path) -> None:
     with holder(tmp_path) as first:
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
-        Lake(tmp_path).close()
-    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+        assert writer_of(tmp_path) is None
+        lake = Lake(tmp_path)
+    assert writer_of(tmp_path) == os.getpid()
+    lake.close()
+    assert writer_of(tmp_path) is None
 
 
 def test_a_writer_that_closed_lets_the_next_one_in_and_may_close_again(tmp_path: Path) -> None:

@@ -382,6 +382,49 @@ def test_a_format_is_found_when_the_first_lines_say_nothing(tmp_path: Path) -> N
     run(scenario)
 
 
+IIS = (
+    b"#Fields: date time c-ip cs-method cs-uri-stem sc-status\n",
+    b"#Fields: date time cs-uri-stem cs-method c-ip sc-status\n",
+)
+
+
+def test_lines_are_read_by_the_fields_that_were_named_last(tmp_path: Path) -> None:
+    log = tmp_path / "u_ex.log"
+    log.write_bytes(IIS[0] + b"2026-11-22 10:14:00 10.0.0.1 GET /old 200\n" + IIS[1])
+
+    async def scenario() -> None:
+        watch = Watch(log)
+        await watch.until(is_following)
+        append(log, b"2026-11-22 10:15:00 /a/b GET 10.0.0.2 200\n")
+        snapshot = await watch.until(is_parsed(1))
+        assert snapshot.current is not None
+        assert snapshot.current.sections == (("/a", 1),)
+        append(log, IIS[0])
+        append(log, b"2026-11-22 10:15:01 10.0.0.3 GET /c/d 200\n")
+        snapshot = await watch.until(lambda snapshot: snapshot.current is not None and snapshot.current.hits == 2)
+        assert snapshot.current is not None
+        assert snapshot.current.top_clients == (("10.0.0.2", 1), ("10.0.0.3", 1))
+        assert dict(snapshot.current.sections) == {"/a": 1, "/c": 1}
+        await watch.stop()
+
+    run(scenario)
+
+
+def test_a_replay_counts_stamps_without_a_date_back_from_the_end_of_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "builds.log"
+    clocks = [f"{hour % 24:02}:30:45 host /build.py: {hour}\n".encode() * 40_000 for hour in range(0, 72, 6)]
+    log.write_bytes(b"".join(clocks))
+    os.utime(log, (BASE, BASE - 10 * 3600 - 900 + 86_399))
+
+    async def scenario() -> None:
+        watch = Watch(log, replay=True)
+        await watch.task
+        times = [one.end_s // 10 for one in watch.said if isinstance(one, Block) and one.hits]
+        assert [after - before for before, after in itertools.pairwise(times)] == [2160] * (len(clocks) - 1)
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("there_before", [b"", lines(0, 1)], ids=["new", "known"])
 def test_a_hole_of_nuls_does_not_end_a_watch(tmp_path: Path, there_before: bytes) -> None:
     """A writer that goes on at its old offset after a truncation leaves one."""

@@ -33,6 +33,9 @@ COMMANDS = {
     "backup": "backup:backup",
     "restore": "backup:restore",
     "store": "store:store_command",
+    "init": "init:init",
+    "check": "check:check",
+    "doctor": "doctor:doctor",
 }
 """Every command: its module beside this one, and the function there. Adding one is a module and a line here.
 

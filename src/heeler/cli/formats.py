@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from heeler.cli.config_option import ConfigOption, configured_formats
+from heeler.cli.config_option import ConfigOption, ConfiguredFormats, read_formats
+from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound
 from heeler.formats import Format, members_of
 from heeler.formats.choose import FEWEST_PARSED, Formats, guesses, is_binary
 from heeler.formats.lines import Lines, split
+from heeler.formats.samples import disagreements, line_number
 from heeler.sources.beginning import beginning
 from heeler.views.escape import printable
 
@@ -25,11 +27,16 @@ def formats(
     config: ConfigOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> int:
-    """List the formats; with a file, the best guesses, how much of its beginning parses, and samples that do not."""
-    known = configured_formats(config)
+    """List the formats; with a file, the best guesses, how much of its beginning parses, and samples that do not.
+
+    Samples of your own formats are checked, and the command fails where one does not become what it says.
+    """
+    configured = read_formats(config)
+    known = configured.formats
+    disagreeing = _show_disagreements(configured)
     if not file:
         _list(known, as_json=as_json)
-        return Exit.DONE
+        return disagreeing
     data = beginning(file, _SAMPLE_BYTES)
     lines = split(data[: data.rfind(b"\n") + 1] or data)
     found = [guess for guess in guesses(lines, known) if guess.rate >= FEWEST_PARSED]
@@ -50,7 +57,23 @@ def formats(
             carries = f", carrying {' and '.join(inner)}" if inner else ""
             print(f"{guess.format.name:<20} {guess.rate * 100:6.2f} % of the first {len(lines):,} lines{carries}")
     _show_unparsed(found[0].format, lines)
-    return Exit.DONE
+    return disagreeing
+
+
+def _show_disagreements(configured: ConfiguredFormats) -> Exit:
+    """Show the samples of a configuration that do not become what they say."""
+    result = Exit.DONE
+    for one in disagreements(configured.entries, configured.formats, SystemClock().now_us()):
+        line = line_number(configured.text, one.format, one.number)
+        where = f"{configured.path}:{line}" if line else f"{configured.path}"
+        sys.stderr.write(
+            f"{printable(where)}: sample {one.number} of the format {printable(one.format)!r} disagrees:\n"
+        )
+        sys.stderr.write(f"  {printable(one.line)}\n")
+        for difference in one.differences:
+            sys.stderr.write(f"  {printable(difference)}\n")
+        result = Exit.NOTHING_FOUND
+    return result
 
 
 def _list(known: Formats, *, as_json: bool) -> None:

@@ -12,8 +12,10 @@ import typer
 from heeler.cli.config_option import ConfigOption, configured_formats
 from heeler.cli.screens import notice
 from heeler.cli.store_option import StoreOption, adding
+from heeler.cli.zone_option import ZoneOption
 from heeler.clock import SystemClock
 from heeler.formats.choose import format_named
+from heeler.formats.zones import zone_named
 from heeler.ingest.files import Ingest, IngestOptions, Summary
 from heeler.views.escape import printable
 
@@ -28,6 +30,7 @@ def ingest(
         str, typer.Option("--format", help="A format by name, a template, an nginx log_format or an Apache LogFormat.")
     ] = "",
     store: StoreOption = "",
+    zone: ZoneOption = "",
     config: ConfigOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the counts of this run.")] = False,
 ) -> int:
@@ -38,7 +41,7 @@ def ingest(
     """
     known = configured_formats(config)
     given = format_named(log_format, known) if log_format else None
-    options = IngestOptions(tuple(files), group, stream, given, known=known)
+    options = IngestOptions(tuple(files), group, stream, given, known=known, zone=zone_named(zone) if zone else None)
     clock = SystemClock()
     begin = clock.monotonic()
     with closing(adding(store, "heeler ingest")) as lake, _progress() as show:

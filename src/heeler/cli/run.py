@@ -13,12 +13,13 @@ from heeler.cli.store_option import StoreOption, writing
 from heeler.clock import SystemClock
 from heeler.config.finding import found_configuration
 from heeler.daemon.background import tell_starter
-from heeler.daemon.configuration import configured
+from heeler.daemon.configuration import Configured, configured
 from heeler.daemon.own_log import own_log
 from heeler.daemon.running import Daemon
-from heeler.daemon.setup import setup_of
+from heeler.daemon.setup import Setup, setup_of, with_commands
 from heeler.daemon.systemd import Systemd
 from heeler.errors import Exit, HeelerError
+from heeler.ingest.mirror import Mirror
 from heeler.views.escape import printable
 from heeler.views.web.service import service
 
@@ -26,6 +27,15 @@ from heeler.views.web.service import service
 def run(
     config: ConfigOption = "",
     store: StoreOption = "",
+    command: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COMMAND", help="Also read what this command writes; may be given again.", show_default=False
+        ),
+    ] = None,
+    mirror: Annotated[
+        str, typer.Option(metavar="DIR", help="Keep all lines as plain rotated files too.", show_default=False)
+    ] = "",
     log: Annotated[str, typer.Option(metavar="FILE", help="Write Heeler's own log there.", show_default=False)] = "",
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> int:
@@ -37,15 +47,21 @@ def run(
         path = found_configuration(config)
         first = configured(path)
         notice = own_log(Path(log) if log else None, printable, dated="JOURNAL_STREAM" not in os.environ)
+        clock = SystemClock()
+
+        def load(read: Configured | None = None) -> Setup:
+            return with_commands(setup_of(read or configured(path)), command or ())
+
         with closing(writing(store or first.settings.store)) as lake:
             for sentence in lake.recovered:
                 notice(sentence)
             daemon = Daemon(
                 lake,
-                setup_of(first),
-                SystemClock(),
+                load(first),
+                clock,
                 notice,
-                load=lambda: setup_of(configured(path)),
+                load=load,
+                mirror=Mirror(mirror, clock) if mirror else None,
                 services=[service(first.settings.web.listen)],
                 systemd=Systemd(),
             )

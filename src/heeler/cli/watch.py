@@ -10,10 +10,12 @@ import typer
 from heeler.cli.config_option import ConfigOption, configured_formats
 from heeler.cli.screens import notice, print_all, printing, show
 from heeler.cli.store_option import adding
+from heeler.cli.zone_option import ZoneOption
 from heeler.clock import SystemClock
 from heeler.errors import UsageError
 from heeler.formats import Format
 from heeler.formats.choose import Formats, format_named
+from heeler.formats.zones import zone_named
 from heeler.ingest.watched import WatchStore
 from heeler.rules.alert import HighTraffic
 from heeler.store import Store
@@ -46,6 +48,7 @@ def watch(
         str,
         typer.Option(help="Lines that do not parse: 'all' or a 'sample' on stderr, 'none', or a file for their bytes."),
     ] = "",
+    zone: ZoneOption = "",
     config: ConfigOption = "",
     store: Annotated[
         str, typer.Option(metavar="URL", help="Store as well what is watched, as lake:PATH.", show_default=False)
@@ -62,6 +65,7 @@ def watch(
         from_start=from_start,
         format=_timed_format(log_format, known),
         known=known,
+        zone=zone_named(zone) if zone else None,
         screen=screen,
     )
     if replay and store:

@@ -121,12 +121,13 @@ def _written(annotation: Any, metadata: Sequence[object] = ()) -> Written:  # no
         return _written(inner, about)
     if get_origin(annotation):
         return _written_generic(get_origin(annotation), get_args(annotation))
-    return _WORDS.get(annotation, Written("text", '"…"'))
+    return _WORDS.get(annotation, Written("table", "{}") if _is_section(annotation) else Written("text", '"…"'))
 
 
 def _written_generic(origin: object, arguments: tuple[Any, ...]) -> Written:
     if origin is Literal:
-        return Written("one of " + ", ".join(map(_toml, arguments)), _toml(arguments[0]))
+        written = ", ".join(map(_toml, arguments))
+        return Written(f"one of {written}" if len(arguments) > 1 else written, _toml(arguments[0]))
     found = [_written(one) for one in arguments if one not in (type(None), ...)]
     if origin in (Union, UnionType):
         return found[0] if len(found) == 1 else Written(" or ".join(one.type for one in found), found[0].example)

@@ -68,6 +68,8 @@ def _told(
     detail: ErrorDetails, section: type[Section], document: Document, path: KeyPath, *, is_hidden: bool
 ) -> SettingError:
     here = path + detail["loc"]
+    if here[-1:] == ("[key]",):  # pydantic's word for a name of a table that cannot be
+        here = here[:-1]
     context = detail.get("ctx", {})
     kind = detail["type"]
     if kind == "extra_forbidden":

@@ -107,7 +107,7 @@ def _secret(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (found := _ENVIRONMENT.fullmatch(value)):
         if not os.environ.get(found[1]):
             raise ValueError(f"The environment has no {found[1]}. Set it where Heeler is started, or use file:PATH.")
-        return SecretStr(os.environ[found[1]])
+        return os.environ[found[1]]
     if isinstance(value, str) and value.startswith("file:"):
         path = Path(path_in(value.removeprefix("file:"), info))
         try:
@@ -118,7 +118,7 @@ def _secret(value: object, info: ValidationInfo) -> object:
             raise ValueError(f"The secret in {path} is not UTF-8 text.") from error
         if not secret:
             raise ValueError(f"The secret in {path} is empty.")
-        return SecretStr(secret)
+        return secret
     raise Hidden("A secret does not stand in the configuration itself; write ${NAME} or file:PATH.")
 
 
@@ -175,10 +175,13 @@ def _shortest(value: float, units: Mapping[str, Fraction], read: Callable[[objec
     for unit, length in sorted(units.items(), key=lambda one: -one[1]):
         if (exact / length).denominator == 1 and exact / length < 10**12:
             return f"{exact / length}{unit}"
-    written = [
-        f"{format(round(exact / length, 12), '.12f').rstrip('0').rstrip('.')}{unit}" for unit, length in units.items()
-    ]
+    written = [f"{_decimal(exact / length)}{unit}" for unit, length in units.items()]
     return min((text for text in written if _reads_as(text, value, read)), key=len, default=written[0])
+
+
+def _decimal(number: Fraction) -> str:
+    whole, part = divmod(round(number * 10**12), 10**12)
+    return f"{whole}.{part:012d}".rstrip("0").rstrip(".")
 
 
 def _reads_as(text: str, value: float, read: Callable[[object], object]) -> bool:

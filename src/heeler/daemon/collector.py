@@ -12,6 +12,8 @@ from heeler.daemon.intake import Intake
 from heeler.daemon.setup import Mirror, Prepare
 from heeler.errors import HeelerError, SourceEnded
 from heeler.formats.choose import PLAIN, Formats, format_named
+from heeler.formats.timestamps import Receipt
+from heeler.formats.zones import zone_named
 from heeler.ingest.chunk import Destination, ParsedChunk
 from heeler.ingest.recognition import Recognition
 from heeler.model import Chunk, Position
@@ -26,7 +28,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 STEADY_S = 60.0
 """When it has run for so long the next failure is a first one again."""
 
-MOST_STREAMS = 10_000
+MOST_STREAMS = 1_000
 """Streams whose format is remembered; of one that comes again after so many others it is looked for again."""
 
 RATE_SECONDS = 10.0
@@ -93,6 +95,7 @@ class Collector:
         self._chance = chance
         self._prepare = prepare
         self._mirror = mirror
+        self._zone = zone_named(settings.zone) if settings.zone else None
         self._source: Source | None = None
         self._stopping = asyncio.Event()
         self._ended = False
@@ -185,14 +188,16 @@ class Collector:
         if known is not before:
             await self._intake.register(known)
         namespace = self.settings.positions_under or self.name
-        parse = Destination(self._intake.lake, namespace, group, stream, known).parse
+        receipt = Receipt(chunk.received_us, zone=self._zone)
+        parse = Destination(self._intake.lake, namespace, group, stream, known, receipt).parse
         return lambda _: parse(chunk)
 
     async def _hand_over(self, chunk: Chunk, result: ParsedChunk) -> None:
         group, stream = self._place_of(chunk)
         for event in chunk.events:
             self.counts.events += 1
-            self._intake.notice(f"{self.name}: {event.message}")
+            if not event.repeated:
+                self._intake.notice(f"{self.name}: {event.message}")
         self._recognition(group, stream).count(result.lines, result.parsed)
         await self._intake.put(self.name, [result.completed], committed=self._committed, awaited=chunk.awaited)
         self._count(chunk, result)

@@ -3,27 +3,29 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from platformdirs import user_log_path
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from heeler.config.document import Document, did_you_mean, read_document
 from heeler.config.places import KeyPath
 from heeler.config.section import Section
 from heeler.config.validation import validated
-from heeler.config.values import Address, Duration, Endpoint, Name, PathText, Size, Written, path_in
+from heeler.config.values import Address, Duration, Endpoint, Hidden, Name, PathText, Secret, Size, Written, path_in
 from heeler.errors import ConfigurationError, SettingError, TemplateError, UsageError
 from heeler.formats import Format
 from heeler.formats.choose import FORMATS, Formats, format_named
 from heeler.formats.definitions import made
 from heeler.formats.settings import FormatSettings
+from heeler.ingest.redaction import Redaction, Rule, hashing, matcher, replacing
 from heeler.sources.kinds import KINDS
 from heeler.sources.settings import SourceSettings
 from heeler.store.opening import lake_folder
 from heeler.store.retention import KEEP_AGE_US, Keep
 
 SECOND_US: Final = 1_000_000
+SHORTEST_KEY_BYTES: Final = 16
 
 
 def _store(value: str, info: ValidationInfo) -> str:
@@ -61,6 +63,57 @@ class KeepSettings(Section):
         return Keep(round(self.age * SECOND_US), self.bytes)
 
 
+class RedactSettings(Section):
+    """A rule by which something is taken out of lines before they are parsed and kept."""
+
+    pattern: str = Field(examples=[r"password=\S+"])
+    """What is taken out: a regular expression, as queries have it. It looks at one line at a time."""
+
+    replacement: str | None = Field(default=None, examples=["password=***"])
+    """What is put in its place. A rule needs this or hash_key."""
+
+    hash_key: Secret | None = None
+    """At least 16 bytes. A keyed hash is put in its place, so that what is equal stays equal, as for addresses."""
+
+    sources: tuple[str, ...] = Field(default=(), examples=[("shop",)])
+    """The sources whose lines it looks at; without them all."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_understood(cls, value: str) -> str:
+        try:
+            matcher(value)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("replacement")
+    @classmethod
+    def _is_within_a_line(cls, value: str | None) -> str | None:
+        if value and not value.isprintable():
+            raise ValueError(f"{value!r} holds what is not printable, such as a newline, which would change the lines.")
+        return value
+
+    @field_validator("hash_key")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and len(value.get_secret_value().encode()) < SHORTEST_KEY_BYTES:
+            raise Hidden(f"The key has less than {SHORTEST_KEY_BYTES} bytes; `openssl rand -hex 32` makes a good one.")
+        return value
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        if (self.replacement is None) == (self.hash_key is None):
+            raise ValueError("A rule needs either a replacement or a hash_key.")
+        return self
+
+    def rule(self, name: str) -> Rule:
+        """Return the rule that does it."""
+        if self.hash_key is not None:
+            return Rule(name, matcher(self.pattern), hashing(self.hash_key.get_secret_value().encode()))
+        return Rule(name, matcher(self.pattern), replacing(self.replacement or ""))
+
+
 class Configuration(Section):
     """Everything that can be configured. Relative paths are relative to the folder of the file."""
 
@@ -81,6 +134,9 @@ class Configuration(Section):
 
     sources: dict[Name, SourceSettings] = Field(default={})
     """Where lines come from. The kind says what else can be set."""
+
+    redact: dict[Name, RedactSettings] = Field(default={})
+    """Rules by which something is taken out of lines before they are parsed and kept, in their order."""
 
     formats: dict[str, FormatSettings] = Field(default={})
     """Formats of your own, known by their names like those that come with Heeler."""
@@ -104,6 +160,13 @@ class Configured:
     settings: Configuration
     formats: Formats
 
+    def redaction(self, source: str) -> Redaction | None:
+        """Return what redacts the lines of a source; None where nothing does."""
+        rules = [
+            one.rule(name) for name, one in self.settings.redact.items() if source in one.sources or not one.sources
+        ]
+        return Redaction(rules) if rules else None
+
 
 def configured(path: Path | None) -> Configured:
     """Read a configuration; without a file, everything is as it is by default.
@@ -119,6 +182,8 @@ def configured(path: Path | None) -> Configured:
     sources = _sources(document, problems)
     own = _formats(document, problems)
     problems += _unknown_formats(document, sources, own)
+    if settings is not None:
+        problems += _unknown_sources(document, settings)
     if problems or settings is None:
         raise ConfigurationError(problems)
     settings = settings.model_copy(update={"sources": sources})
@@ -202,4 +267,16 @@ def _unknown_formats(
             except UsageError as error:
                 sentence = str(error).partition(" Known are ")[0]
                 problems.append(document.error(("sources", name, "format"), sentence))
+    return problems
+
+
+def _unknown_sources(document: Document, settings: Configuration) -> list[SettingError]:
+    problems = []
+    known = list(_tables(document, "sources", []))
+    for name, rule in settings.redact.items():
+        for number, source in enumerate(rule.sources):
+            if source not in known:
+                there = f" There are {', '.join(known)}." if known else ""
+                sentence = f"There is no source {source!r}.{did_you_mean(source, known)}{there}"
+                problems.append(document.error(("redact", name, "sources", number), sentence))
     return problems

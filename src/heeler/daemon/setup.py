@@ -1,12 +1,19 @@
 """What a process is to run: the parts of the configuration that can change while it runs."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import itertools
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from heeler.daemon.configuration import Configured
+from heeler.errors import UsageError
 from heeler.formats.choose import FORMATS, Formats
 from heeler.model import Chunk
+from heeler.sources.command import CommandSettings
 from heeler.sources.settings import SourceSettings
 from heeler.store.retention import Keep
 
@@ -36,6 +43,9 @@ class Setup:
     prepare: Mapping[str, Prepare] = field(default_factory=dict)
     """By source, what redacts its lines."""
 
+    redact: object = None
+    """What the configuration says of redaction, to compare."""
+
     def changes(self, name: str, new: "Setup") -> bool:
         """Tell whether a source that runs must end: it is gone, switched off, or would read or store otherwise."""
         settings = new.sources.get(name)
@@ -44,14 +54,38 @@ class Setup:
             or not settings.enabled
             or settings != self.sources[name]
             or _definitions(self.known) != _definitions(new.known)
-            or self.prepare.get(name) != new.prepare.get(name)
+            or self.redact != new.redact
         )
 
 
 def setup_of(configured: Configured) -> Setup:
     """Return what a configuration says is to run."""
     settings = configured.settings
-    return Setup(settings.sources, configured.formats, settings.keep.keep())
+    redactions = {name: configured.redaction(name) for name in settings.sources}
+    prepare = {name: one.redacted for name, one in redactions.items() if one is not None}
+    return Setup(settings.sources, configured.formats, settings.keep.keep(), prepare, settings.redact)
+
+
+def with_commands(setup: Setup, commands: Sequence[str]) -> Setup:
+    """Return a setup that also runs these commands; each is a source named after its app, or its program.
+
+    Raises `UsageError` for what is no command.
+    """
+    sources = dict(setup.sources)
+    for text in commands:
+        try:
+            settings = CommandSettings(kind="command", command=text)  # type: ignore[arg-type]  # read from its text
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise UsageError(f"The command {text!r} cannot be run: {reason}") from error
+        sources[_free_name(settings.app or PurePath(settings.command[0]).name, sources)] = settings
+    return replace(setup, sources=sources)
+
+
+def _free_name(wanted: str, taken: Container[str]) -> str:
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", wanted) or "command"
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain([name], numbered) if one not in taken)
 
 
 def _definitions(known: Formats) -> dict[str, tuple[str, str]]:

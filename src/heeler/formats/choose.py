@@ -12,10 +12,10 @@ import polars as pl
 from heeler.errors import UsageError
 from heeler.formats import Format
 from heeler.formats.access import ACCESS_FORMATS
-from heeler.formats.definitions import Entry, catalog_entries, formats_of
+from heeler.formats.definitions import Entry, catalog_entries, formats_of, made
 from heeler.formats.lines import Lines, split
 from heeler.formats.logformat import from_apache, from_nginx
-from heeler.formats.nested import Inner, Nested, fitted
+from heeler.formats.nested import Inner, Nested, fitted, may_be_carried
 from heeler.formats.plain import Plain
 from heeler.formats.template import Template
 from heeler.formats.text import lines_of
@@ -48,55 +48,79 @@ class Guess:
 class Formats(Mapping[str, Format]):
     """Every format that can be named, the likeliest first, and what is known of them for guessing.
 
-    They are made when one is first asked for: compiling them takes a moment, and many commands need none.
+    Each is made when it is first asked for: compiling a pattern takes a moment, and most files need only a few.
     """
 
-    def __init__(self, own: Mapping[str, Format] = {}) -> None:
+    def __init__(self, own: Mapping[str, Format] = {}, own_entries: Mapping[str, Entry] = {}) -> None:
         """``own`` are formats of a user, which count before those that come with Heeler."""
-        self._own = own
+        self._own = (*own, *(name for name in own_entries if name not in own))
+        self._own_entries = own_entries
+        self._made: dict[str, Format] = {**{name: ACCESS_FORMATS[name] for name in ACCESS_FORMATS}, **own}
+        self._made[PLAIN.name] = PLAIN
+        self._first = [*own, *(name for name in ACCESS_FORMATS if name not in own)]
 
     @cached_property
     def _entries(self) -> Mapping[str, Entry]:
-        return catalog_entries()
+        return {**catalog_entries(), **self._own_entries}
 
     @cached_property
-    def _formats(self) -> Mapping[str, Format]:
-        known: dict[str, Format] = {
-            **self._own,
-            **{name: one for name, one in ACCESS_FORMATS.items() if name not in self._own},
-        }
-        made = formats_of(self._entries, known)
-        return {**known, **{name: one for name, one in made.items() if name not in self._own}, PLAIN.name: PLAIN}
+    def _names(self) -> list[str]:
+        return [*self._first, *(name for name in self._entries if name not in self._first), PLAIN.name]
 
     def __getitem__(self, name: str) -> Format:
-        return self._formats[name]
+        if name not in self._made:
+            self._made[name] = made(self._entries[name], name, self)
+        return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._formats)
+        # The catalog is read only for those who go on behind the likeliest.
+        yield from self._first
+        yield from self._names[len(self._first) :]
 
     def __len__(self) -> int:
-        return len(self._formats)
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._made or name in self._entries
 
     @property
     def own(self) -> Mapping[str, Format]:
         """Those of a user."""
-        return self._own
+        return {name: self[name] for name in self._own}
 
     def title(self, name: str) -> str:
         """Return what a format is, for people; empty where nothing says it."""
-        return str(self._entries.get(name, {}).get("title", ""))
+        return str(self._entry(name).get("title", ""))
 
     def carries(self, name: str) -> bool:
         """Tell whether messages of a format may be lines of others."""
-        return bool(self._entries.get(name, {}).get("carries"))
+        return bool(self._entry(name).get("carries"))
+
+    def is_json(self, name: str) -> bool:
+        """Tell whether a format reads JSON, without making it."""
+        return self._entry(name).get("kind") == "json"
 
     def weight(self, name: str) -> float:
         """Return how much the rate of a format counts: less for one that fits nearly anything."""
-        return float(self._entries.get(name, {}).get("weight", 1.0))
+        return float(self._entry(name).get("weight", 1.0))
+
+    def of_requests(self) -> list[Format]:
+        """Return the formats of the table ``access``."""
+        return [self[name] for name in self if name in self._first or self._entry(name).get("table") == "access"]
+
+    def _entry(self, name: str) -> Entry:
+        if name in self._own_entries:
+            return self._own_entries[name]
+        return {} if name in self._first else self._entries.get(name, {})
 
 
 FORMATS = Formats()
 """The formats that come with Heeler."""
+
+
+def formats_with(own: Mapping[str, Entry]) -> Formats:
+    """Return the formats that come with Heeler behind those of a user's entries. Raises what `made` raises."""
+    return Formats(formats_of(own, FORMATS), own)
 
 
 def format_named(text: str, known: Mapping[str, Format] | None = None) -> Format:
@@ -131,27 +155,41 @@ def guesses(sample: Lines, known: Formats | None = None) -> list[Guess]:
     sample is written, and with the formats that its messages are of.
     """
     formats = FORMATS if known is None else known
-    found: list[tuple[float, int, Guess]] = []
-    if (header := from_header(sample.data)) is not None:
-        rate = float(np.mean(header.parse(sample, ())["parsed"].to_numpy())) if len(sample) else 0.0
-        found.append((-rate, -1, Guess(header, rate)))
-    begins_json = b"{" in sample.data
-    for place, (name, one) in enumerate(formats.items()):
-        if name == PLAIN.name or (getattr(one, "kind", "") == "json" and not begins_json):
-            continue
-        rate = _rate(one, sample)
-        if rate:
-            found.append((-rate * formats.weight(name), place, Guess(one, rate)))
-    best = [guess for *_, guess in sorted(found, key=lambda one: one[:2])]
+    best = [guess for _, guess in sorted(_weighed(sample, formats), key=lambda one: -one[0])]
     return [Guess(_as_used(best[0].format, sample, formats), best[0].rate), *best[1:]] if best else []
 
 
-def format_of(sample: bytes, known: Formats | None = None) -> Format:
-    """Return the format that fits the beginning of a file best; plain text where none does."""
+def best_guess(sample: Lines, known: Formats | None = None) -> Guess | None:
+    """Return the first of the `guesses`, None where nothing fits; what cannot be better any more is not tried."""
+    formats = FORMATS if known is None else known
+    best: tuple[float, Guess] | None = None
+    for weighed, guess in _weighed(sample, formats):
+        if best is None or weighed > best[0]:
+            best = weighed, guess
+        if weighed == 1.0:
+            break
+    return Guess(_as_used(best[1].format, sample, formats), best[1].rate) if best else None
+
+
+def _weighed(sample: Lines, formats: Formats) -> Iterator[tuple[float, Guess]]:
+    """Yield each format that parses some of ``sample``, with how much that counts; of equals the first is the best."""
+    if (header := from_header(sample.data)) is not None and len(sample):
+        rate = float(np.mean(header.parse(sample, ())["parsed"].to_numpy()))
+        yield rate, Guess(header, rate)
+    begins_json = b"{" in sample.data
+    for name in formats:
+        if name == PLAIN.name or (formats.is_json(name) and not begins_json):
+            continue
+        if rate := _rate(formats[name], sample):
+            yield rate * formats.weight(name), Guess(formats[name], rate)
+
+
+def format_of(sample: bytes, known: Formats | None = None, fewest: float = FEWEST_PARSED) -> Format:
+    """Return the format that fits the beginning of a file best; plain text where none fits a share of ``fewest``."""
     sample = sample[:SAMPLE_BYTES]
     lines = split(sample[: sample.rfind(b"\n") + 1] or sample)
-    best = guesses(lines, known)
-    return best[0].format if best and best[0].rate >= FEWEST_PARSED else PLAIN
+    best = best_guess(lines, known)
+    return best.format if best and best.rate >= fewest else PLAIN
 
 
 def _rate(one: Format, sample: Lines) -> float:
@@ -187,7 +225,9 @@ def _inner(message: pl.Series, given: Sequence[Format], formats: Formats) -> lis
     found = list(given)
     for one in given:
         message = message.filter(~one.parse(lines_of(message), ())["parsed"])
-    requests = [one for one in formats.values() if one.table == "access" and one not in found]
+    if not may_be_carried(message):
+        return found
+    requests = [one for one in formats.of_requests() if one not in found]
     for may_be in (requests, [formats[name] for name in _INNER_LOGS]):
         for _ in range(_MOST_INNER):
             best, most = None, 0

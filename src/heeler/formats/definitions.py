@@ -8,6 +8,7 @@ which is ``log`` where nothing else is said; ``title``; ``inner``, names of form
 import difflib
 import json
 import tomllib
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -47,9 +48,13 @@ def made(entry: Entry, name: str, others: Mapping[str, Format]) -> Format:
     Raises `TemplateError`, with the place, for a pattern or template that cannot be understood, and `UsageError` for
     anything else.
     """
+    if name == Plain.name:
+        raise UsageError(f"A format cannot be named {name!r}, which is what every line is; give it another name.")
     table = entry.get("table", "log")
     if table not in {"access", "log"}:
         raise UsageError(f"The format {name!r} is for the table {table!r}; there are access and log.")
+    if "template" in entry and "zone" in entry:
+        raise UsageError(f"The format {name!r} has a zone; the times of a template name their zone, so leave it out.")
     if "template" in entry:
         return Template(name, entry["template"], table)
     kind = entry.get("kind", "pattern")
@@ -79,16 +84,14 @@ def formats_of(read: Mapping[str, Entry], known: Mapping[str, Format]) -> dict[s
     """Return the formats of entries, by name, in their order. Names of ``known`` may be used as ``inner``."""
     found: dict[str, Format] = {}
     for name, entry in read.items():
-        found[name] = made(entry, name, {**known, **found})
+        found[name] = made(entry, name, ChainMap(found, known))  # type: ignore[arg-type]  # nothing is put into it
     return found
 
 
-def formats_in(path: Path, known: Mapping[str, Format]) -> dict[str, Format]:
-    """Return the formats that a file of a user adds. Raises what `made` and `read_document` raise.
-
-    Nothing else in the file is looked at: what only the daemon needs, such as a secret, keeps nobody from watching.
-    """
-    return formats_of(entries(read_document(path).values, str(path)), known)
+def entries_in(path: Path) -> tuple[dict[str, Entry], str]:
+    """Return the entries that a file of a user has, and its text. Raises what `read_document` raises."""
+    document = read_document(path)
+    return dict(entries(document.values, str(path))), document.text
 
 
 def restored(name: str, table: str, text: str) -> Format:

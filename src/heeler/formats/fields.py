@@ -189,11 +189,14 @@ class Time(Field):
         # Twice sixteen bytes cover every layout.
         loaded = [scan.load(start + at).view(np.uint64) for at in (0, len(self._layout) - 16)]
         heads, runs = runs_of(*(half for part in loaded for half in part.T))
-        time_us, zone, good = self._values(scan, start[heads])
-        exact = np.repeat(self._is_exact(scan, start[heads], time_us, zone), runs) if EXACT in wanted else None
+        time_us, zone, good, possible = self._values(scan, start[heads])
+        exact = None
+        if EXACT in wanted:
+            exact = np.repeat(self._is_exact(scan, start[heads], time_us, zone) & possible, runs)
         valid = valid & np.repeat(good, runs)
-        time = _integers(np.repeat(time_us, runs), valid, pl.Datetime("us"))
-        zones = _integers(np.repeat(zone, runs), valid, pl.Int16)
+        has_time = valid & np.repeat(possible, runs)
+        time = _integers(np.repeat(time_us, runs), has_time, pl.Datetime("us"))
+        zones = _integers(np.repeat(zone, runs), has_time, pl.Int16)
         return Reading({"time": time, "zone": zones}, valid, exact)
 
     def _is_exact(self, scan: Scanner, start: Offsets, time_us: NDArray[np.int64], zone: NDArray[np.int16]) -> Flags:
@@ -202,7 +205,8 @@ class Time(Field):
         frame = pl.DataFrame({"time": time, "zone": zone, "text": scan.text(start, start + len(self._layout))})
         return frame.select(self.render() == pl.col("text")).to_series().to_numpy()
 
-    def _values(self, scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags]:
+    def _values(self, scan: Scanner, start: Offsets) -> tuple[NDArray[np.int64], NDArray[np.int16], Flags, Flags]:
+        """Return times, zones, which texts are of the layout, and which of these are times that can be."""
         text = scan.octets[
             np.minimum(start, len(scan.octets) - len(self._layout))[:, None] + np.arange(len(self._layout))
         ]
@@ -219,7 +223,8 @@ class Time(Field):
         if "MON" in self._layout:
             key = scan.load(start + self._layout.index("MON"))[:, 0] & np.uint32(0xFFFFFF)
             is_month = key[:, None] == _MONTH_KEYS
-            month = np.where(is_month.any(axis=1), is_month.argmax(axis=1) + 1, 0)
+            good &= is_month.any(axis=1)
+            month = is_month.argmax(axis=1) + 1
         else:
             month = number("MM")
         year, day, hour, minute, second = (number(name) for name in ("YYYY", "DD", "hh", "mm", "ss"))
@@ -228,13 +233,15 @@ class Time(Field):
         good &= (sign == ord("-")) | (sign == ord("+"))
         zone = np.where(sign == ord("-"), -1, 1) * (zone_hour * 60 + zone_minute)
         # A 60th second is a leap second; the clock of Unix counts it as the first of the next minute.
-        good &= (hour < 24) & (minute < 60) & (second <= 60) & (zone_hour < 24) & (zone_minute < 60)
-        good &= (year > 0) & (month >= 1) & (month <= 12)
-        first = (np.where(good, year, 1970) - 1970).astype("M8[Y]").astype("M8[M]") + (np.where(good, month, 1) - 1)
-        good &= (day >= 1) & (first.astype("M8[D]") + (day - 1) < (first + 1).astype("M8[D]"))
+        possible = (hour < 24) & (minute < 60) & (second <= 60) & (zone_hour < 24) & (zone_minute < 60)
+        possible &= good & (year > 0) & (month >= 1) & (month <= 12)
+        first = (np.where(possible, year, 1970) - 1970).astype("M8[Y]").astype("M8[M]")
+        first += np.where(possible, month, 1) - 1
+        possible &= (day >= 1) & (first.astype("M8[D]") + (day - 1) < (first + 1).astype("M8[D]"))
         days = first.astype("M8[D]").astype(np.int64) + day - 1
         seconds = days * 86_400 + hour * 3600 + (minute - zone) * 60 + second
-        return np.where(good, seconds * 1_000_000, 0), np.where(good, zone, 0).astype(np.int16), good
+        time_us = np.where(possible, seconds * 1_000_000, 0)
+        return time_us, np.where(possible, zone, 0).astype(np.int16), good, possible
 
     def render(self) -> pl.Expr:
         """See `Field.render`."""

@@ -4,9 +4,11 @@ Decoding a batch with a schema fails for all of its rows where one does not fit,
 each line again; see docs/decisions/0009.
 """
 
+import json
 import threading
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Final
 
 import duckdb
@@ -25,14 +27,15 @@ _INNER_SEVERITY: Final = ("level", "severity", "lvl", "levelname", "log.level")
 _FEW_NAMES: Final = 16
 """More names than this are first looked for among all keys of the lines, because each costs a little for each line."""
 
+_OCTETS: Final = r"^\[(?:25[0-5]|2[0-4]\d|1?\d?\d)(?: ?, ?(?:25[0-5]|2[0-4]\d|1?\d?\d))*\]$"
 _VALID: Final = "case when json_valid(line) then line end"
 
 
 class Json(Named):
     """JSON lines. A name with dots is looked for as it is written, then as a path: ``log.level``, ``request.uri``.
 
-    With ``unpack`` a message that is itself a JSON object, as in the ``json-file`` of Docker, gives its own message and
-    severity.
+    With ``octets`` a message may be a list of bytes, as journald writes what is no text. With ``unpack`` a message that
+    is itself a JSON object, as in the ``json-file`` of Docker, gives its own message and severity.
     """
 
     kind = "json"
@@ -51,7 +54,16 @@ class Json(Named):
             frame = frame.with_columns(severity=pl.lit(None, pl.UInt8))
         if self.definition.get("unpack") and "message" in frame.columns:
             frame = with_inner(frame)
+        if self.definition.get("octets") and "message" in frame.columns:
+            frame = frame.with_columns(message=_from_octets(frame["message"]))
         return fits, frame
+
+
+def _from_octets(messages: pl.Series) -> pl.Series:
+    """Read messages that are lists of bytes as UTF-8."""
+    lists = messages.filter(messages.str.contains(_OCTETS).fill_null(value=False)).unique().to_list()
+    read = {one: bytes(json.loads(one)).decode("utf-8", "replace") for one in lists}
+    return messages.replace(read) if read else messages
 
 
 def with_inner(frame: pl.DataFrame) -> pl.DataFrame:
@@ -83,14 +95,8 @@ def objects(text: pl.Series, names: Sequence[str]) -> tuple[pl.Series, dict[str,
     else:
         asked = list(names)
     paths = [path for name in asked for path in _paths(name)]
-    found = f"json_extract_string(line, {_literal(paths)})" if paths else "[]::varchar[]"
-    chosen = "".join(f", found[{number}] as c{number}" for number in range(1, len(paths) + 1))
-    sql = (
-        f"select found is not null as fits{chosen} from (select case when json_valid(line) then {found} end as found "  # noqa: S608 - names of formats, as literals
-        "from texts)"
-    )
-    read = _asked(texts, sql)
-    begins = text.str.starts_with("{")
+    begins = text.str.starts_with("{").fill_null(value=False)
+    read = _extracted(texts, paths, whole=begins.all())
     fits = read["fits"] & (begins if begins.all() else text.str.contains(r"^\s*\{")).fill_null(value=False)
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     fields, column = dict.fromkeys(names, nothing), 1
@@ -99,6 +105,20 @@ def objects(text: pl.Series, names: Sequence[str]) -> tuple[pl.Series, dict[str,
         fields[name] = read.select(pl.coalesce(ways)).to_series() if len(ways) > 1 else read[ways[0]]
         column += len(ways)
     return fits, fields
+
+
+def _extracted(texts: pa.Table, paths: Sequence[str], *, whole: bool) -> pl.DataFrame:
+    """Return ``fits``, which texts are JSON, and the columns ``c1`` and so on, what stands at each of the paths.
+
+    Where all texts may be JSON (``whole``) they are taken to be, because asking that first parses each once more.
+    """
+    found = f"json_extract_string(line, {_literal(paths)})" if paths else "[]::varchar[]"
+    chosen = "".join(f", found[{number}] as c{number}" for number in range(1, len(paths) + 1))
+    for inner in ([found] if whole and paths else []) + [f"case when json_valid(line) then {found} end"]:
+        with suppress(duckdb.InvalidInputException):
+            sql = f"select found is not null as fits{chosen} from (select {inner} as found from texts)"  # noqa: S608 - names of formats, as literals
+            return _asked(texts, sql)
+    raise AssertionError("What asks whether a text is JSON fails for none.")
 
 
 def _asked(texts: pa.Table, sql: str) -> pl.DataFrame:

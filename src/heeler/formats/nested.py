@@ -25,6 +25,11 @@ _SIGN: Final = r'" \d{3} (?:\d|-)|\[\d\d/[A-Z][a-z]{2}/\d{4}:'
 """What every message holds that a format reads: by its kind, or as web servers write requests."""
 
 
+def may_be_carried(message: pl.Series) -> bool:
+    """Tell whether any of these messages looks like a line of a format within."""
+    return any(message.str.contains(sign).any() for sign in (_SIGN, *_SIGNS.values()))
+
+
 def _columns_of(table: str) -> tuple[str, ...]:
     hosts = ("host", "program", "pid") if table == "log" else ()
     return ("time", "zone", "severity", *hosts)

@@ -13,13 +13,17 @@ import polars as pl
 
 from heeler.errors import TemplateError
 from heeler.formats import severity
-from heeler.formats.kinds import KIND_OF, KINDS, TEXTS, Kind, Level, Source, StructuredData, Text
+from heeler.formats.kinds import KIND_OF, KINDS, TEXTS, Kind, Level, Source, Stamp, StructuredData, Text
 from heeler.formats.lines import Lines
 from heeler.formats.regex import Group, Piece, compiled, pieces
 from heeler.formats.text import kept, stripped, text_of
-from heeler.formats.timestamps import Receipt
+from heeler.formats.timestamps import ClockSpan, Receipt, clock_span
+from heeler.formats.zones import Zone, zone_named
 
-CONTINUES: Final = r"^(?:[ \t]|Caused by: |\.\.\. \d+ |Traceback |\[stacktrace\]|#\d+ |\"?\}$|$)"
+CONTINUES: Final = (
+    r"^(?:[ \t]|Caused by: |\.\.\. \d+ |Traceback |\[stacktrace\]|#\d+ |\"?\}$|During handling|The above exception|"
+    r"[A-Za-z_$][A-Za-z0-9_.$]*(?:Exception|Error)(?::|$)|$)"
+)
 """How a line begins that goes on with the record before it, where a format says nothing else."""
 
 NEVER: Final = r"[^\x{0}-\x{10FFFF}]"
@@ -38,6 +42,11 @@ def continuing(definition: Mapping[str, Any], table: str) -> str:
     return compiled("|".join(f"(?:{way})" for way in ways if way) or NEVER)
 
 
+def zone_of(definition: Mapping[str, Any]) -> Zone | None:
+    """Return the zone of stamps that name none, where a definition says it. Raises `UsageError` for what is none."""
+    return zone_named(definition["zone"]) if "zone" in definition else None
+
+
 class Pattern:
     """A format given as a pattern, for one table. See `heeler.formats.Format` for what it does.
 
@@ -45,8 +54,8 @@ class Pattern:
     of the group ``level`` with their meaning; ``continues`` and ``skip``, how a line begins that goes on with the
     record before, or is none; ``derive``, rules with ``column``, ``from`` (a group) and
     ``pattern``, whose first group fills a column that is empty; ``seek_level``, whether the message is searched for a
-    word that tells the severity; and ``written``, how fields with several ways of writing are written. Raises
-    `TemplateError`, with the place, for what cannot be understood.
+    word that tells the severity; ``zone`` of stamps that name none; and ``written``, how fields with several ways of
+    writing are written. Raises `TemplateError`, with the place, for what cannot be understood.
     """
 
     kind = "pattern"
@@ -63,6 +72,7 @@ class Pattern:
         self._regex = compiled(f"(?s)^(?:{self.full})$")
         self._pieces = pieces(self.full)
         self._continues = continuing(definition, table)
+        self._zone = zone_of(definition)
         self._derived = [(one["column"], one["from"], compiled(one["pattern"])) for one in definition.get("derive", ())]
         if definition.get("seek_level"):
             self._derived += [("severity", "message", compiled(seek)) for seek in severity.SEEK]
@@ -135,7 +145,7 @@ class Pattern:
         seen = stripped(text)
         groups = self._groups(seen)
         fits = self._fits(groups, seen)
-        frame = self._read(groups, wanted, receipt)
+        frame = self._read(groups, wanted, receipt and receipt.within(self._zone))
         continues = ~fits & seen.str.contains(self._continues)
         if wanted.issuperset(self.columns):
             made = frame.select(self._line(lambda name: pl.col("@" + name))).to_series()
@@ -147,6 +157,11 @@ class Pattern:
         chosen = [name for name in (*self.columns, "absurd") if name in frame.columns and name in {*wanted, "absurd"}]
         ends = {"ending": pl.Series(lines.ending), "parsed": fits | continues, "raw": raw, "continues": continues}
         return pl.DataFrame({name: frame[name] for name in chosen} | ends)
+
+    def clock(self, lines: Lines) -> ClockSpan | None:
+        """Return what stamps say that have no date; None where there are none."""
+        names = [name for name, kind in self._kinds.items() if isinstance(kind, Stamp) and kind.family == "clock"]
+        return clock_span(self._groups(stripped(text_of(lines.readable())))[names[0]]) if names else None
 
     def fits(self, lines: Lines) -> tuple[pl.Series, pl.Series]:
         """Tell which lines begin a record of this format, and which go on with the one before: two Boolean columns."""

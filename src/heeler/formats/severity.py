@@ -27,6 +27,14 @@ WORDS: Final = {
     **dict.fromkeys(("critical", "crit", "c"), 18),
     **dict.fromkeys(("alert", "a", "dpanic"), 19),
     **dict.fromkeys(("fatal", "emerg", "emergency", "panic", "f"), 21),
+    # The short names of OpenTelemetry. Its DEBUG2 to DEBUG4 are graver than DEBUG, those of PostgreSQL less so.
+    **{
+        f"{word}{n}": base + n - 1
+        for word, base in (("info", 9), ("warn", 13), ("error", 17), ("fatal", 21))
+        for n in (2, 3, 4)
+    },
+    "trace3": 3,
+    "trace4": 4,
 }
 """By the word, in lower case."""
 

@@ -14,7 +14,7 @@ import polars as pl
 from heeler.errors import UsageError
 from heeler.formats import severity
 from heeler.formats.lines import Lines
-from heeler.formats.patterns import continuing
+from heeler.formats.patterns import continuing, zone_of
 from heeler.formats.text import kept, stripped, text_of
 from heeler.formats.timestamps import Receipt, times
 
@@ -71,6 +71,7 @@ class Named:
         self._requires = [one.split("|") for one in definition.get("requires", [])]
         self._unit = _MICROS[definition.get("unit", "s")]
         self._continues = continuing(definition, table)
+        self._zone = zone_of(definition)
         zone = ("zone",) if "time" in self._fields else ()
         graded = ("severity",) if definition.get("unpack") and "severity" not in self._fields else ()
         self.columns = (*self._fields, *zone, *graded, "attributes")
@@ -126,7 +127,7 @@ class Named:
         made: dict[str, pl.Series] = {}
         for column, alternatives in needed.items():
             texts = table.select(pl.coalesce(alternatives)).to_series().alias("text")
-            made |= self._column(column, texts, fits, receipt)
+            made |= self._column(column, texts, fits, receipt and receipt.within(self._zone))
         frame = pl.DataFrame(made) if made else pl.DataFrame({"_": fits})
         if made and not fits.all():
             frame = frame.with_columns(pl.when(fits).then(pl.all()).name.keep())

@@ -20,7 +20,7 @@ from heeler.errors import TemplateError
 from heeler.formats.fields import EXACT, FIELDS, Attribute, Field, Request, Text
 from heeler.formats.lines import Lines, Offsets
 from heeler.formats.scan import Flags, Scanner
-from heeler.formats.timestamps import Receipt
+from heeler.formats.timestamps import Receipt, is_possible
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[^{}]+|[{}]")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -69,13 +69,12 @@ class Template:
         byte for byte; with a choice of columns that is not looked at, and a field nobody asked for is checked for
         its place in the line only where its text cannot be wrong.
         """
-        del receipt  # a template's times say all of themselves
         wanted = set(self.columns if columns is None else columns)
         chosen = [name for name in (*self.columns, "section") if name in wanted & self.offers]
         readable = lines.readable()
         if is_whole := wanted.issuperset(self.columns):
             wanted.add(EXACT)
-        frame = self._cut_and_read(readable, wanted)
+        frame = _without_absurd(self._cut_and_read(readable, wanted), receipt)
         keep = ~frame["parsed"]
         if is_whole:
             keep |= ~frame["exact"]
@@ -87,6 +86,7 @@ class Template:
             raw = Scanner(lines).binary(lines.starts, lines.ends, keep.to_numpy())
         else:
             raw = pl.Series([None], dtype=pl.Binary).new_from_index(0, len(lines))
+        chosen += ["absurd"] if "absurd" in frame.columns else []
         ends = {"ending": pl.Series(lines.ending), "parsed": frame["parsed"], "raw": raw}
         return pl.DataFrame({name: frame[name] for name in chosen} | ends)
 
@@ -109,7 +109,12 @@ class Template:
 
     def fitting(self, lines: Lines) -> tuple[int, int]:
         """Return how many of ``lines`` fit as a well-behaved program writes them, and how many fit at all."""
-        _, strict = self._read(Scanner(lines.readable()), self._cut_by(self._strict), set())
+        readable = lines.readable()
+        # What fits in no lenient way fits in no other; most files are of other formats, and known as such at once.
+        _, lenient = self._read(Scanner(readable), self._cut_by(self._lenient), set())
+        if not lenient.any():
+            return 0, 0
+        _, strict = self._read(Scanner(readable), self._cut_by(self._strict), set())
         return int(strict.sum()), int(self.parse(lines, ())["parsed"].sum())
 
     def rendered(self) -> pl.Expr:
@@ -202,6 +207,19 @@ class Template:
             wide = wide.replace("{stop}", stop) if stop else wide.replace("[^{stop}]", ".")
             pattern += f"({wide})" + _literal(part.after.decode())
         return pattern + "$"
+
+
+def _without_absurd(frame: pl.DataFrame, receipt: Receipt | None) -> pl.DataFrame:
+    """Take away times that cannot be, and tell of them in ``absurd``; nearly always there are none."""
+    if "time" not in frame.columns:
+        return frame
+    time_us = pl.col("time").to_physical()
+    possible = is_possible(time_us, receipt).fill_null(value=False)
+    absurd = frame.select(pl.col("parsed") & ~possible).to_series()
+    if not absurd.any():
+        return frame.with_columns(absurd=absurd)
+    own = [name for name in ("time", "zone") if name in frame.columns]
+    return frame.with_columns(pl.when(possible).then(pl.col(own)), absurd=absurd, exact=pl.col("exact") & possible)
 
 
 def _compile(text: str) -> tuple[bytes, list[Part]]:

@@ -1,42 +1,67 @@
 """Reading stamps into times: all of a column at once, with what a stamp leaves out inferred by rules.
 
 The rules, where a stamp has
-- no zone: it is read as UTC, and ``zone`` stays null;
+- no zone: it is in the zone that somebody said; else it is read as UTC, and ``zone`` stays null;
 - no year: the year is the latest that puts it no more than a day after the lines were received, or after their file was
   last written, whichever is earlier; 29 February means a leap year;
-- no date: the last stamp of a chunk lies within twelve hours of that moment, and going back from it a step of more than
-  twelve hours to a later time of day is the midnight between them;
+- no date: the last stamp of a chunk is of the day that is known (`heeler.ingest.days`), else within twelve hours of
+  that moment; going back from it a step of more than twelve hours to a later time of day is the midnight between them,
+  and a step of more than 23 hours to an earlier one is a line that was late over midnight;
 - a time that cannot be (a 31 February), before 2 January 1970 or more than a day after the lines were received: it is
   *absurd*, no time is made of it, and the time of receiving counts.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 
 from heeler.formats.regex import compiled
 from heeler.formats.stamps import FAMILIES, zone_minutes
+from heeler.formats.zones import Zone
 
 DAY_S: Final = 86_400
 DAY_US: Final = DAY_S * 1_000_000
 _HALF_DAY_S: Final = DAY_S // 2
+_LATE_S: Final = 3600
+"""A line may be so late over midnight; a step to a later time of day that is longer is a silence."""
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """When lines came in, and when the file that they stand in was last written, if in one: UTC microseconds."""
+    """What is known of lines beside themselves.
+
+    When they came in, and when the file that they stand in was last written, if in one: UTC microseconds; the zone of
+    stamps that name none; the day (since 1970, as their clock counts) of the last stamp without a date; and how far
+    ahead of their receipt a time may lie.
+    """
 
     received_us: int
     written_us: int | None = None
+    zone: Zone | None = None
+    last_day: int | None = None
+    ahead_us: int = DAY_US
 
     @property
     def latest_us(self) -> int:
         """The moment that an incomplete stamp lies before, or shortly after."""
         return self.received_us if self.written_us is None else min(self.received_us, self.written_us)
+
+    @property
+    def latest_local_us(self) -> int:
+        """The same as the clock showed it that wrote the stamps."""
+        return self.zone.local_us(self.latest_us) if self.zone else self.latest_us
+
+    def day_of(self, last_s: int) -> int:
+        """Return the day of a stamp without a date, the last one, which is near to that moment."""
+        return (self.latest_local_us // 1_000_000 - last_s + _HALF_DAY_S) // DAY_S
+
+    def within(self, zone: Zone | None) -> "Receipt":
+        """Return this, with a zone that counts where none was said."""
+        return replace(self, zone=zone) if zone and self.zone is None else self
 
 
 def times(family: str, stamps: pl.Series, receipt: Receipt | None) -> pl.DataFrame:
@@ -55,7 +80,7 @@ def times(family: str, stamps: pl.Series, receipt: Receipt | None) -> pl.DataFra
         if "Z" in parts.columns:
             minutes = {name: zone_minutes(name) for name in parts["Z"].unique().drop_nulls().to_list()}
             zone = pl.col("Z").replace_strict(minutes, default=None, return_dtype=pl.Int16)
-        parts = parts.with_columns(zone=zone, days=_days(parts, receipt))
+        parts = _in_zone(parts.with_columns(zone=zone, days=_days(parts, receipt)), receipt)
         east_s = pl.col("zone").cast(pl.Int64).fill_null(0) * 60
         seconds = pl.col("days") * DAY_S + pl.col("second_of_day") - east_s
         read = parts.select(time_us=seconds * 1_000_000 + pl.col("f"), zone="zone")
@@ -63,13 +88,26 @@ def times(family: str, stamps: pl.Series, receipt: Receipt | None) -> pl.DataFra
         read = read[pl.select(pl.int_range(runs.height).repeat_by(runs["len"]).explode()).to_series()]
     if micros is not None:
         read = read.with_columns(time_us=pl.col("time_us") + micros)
-    latest_us = receipt.received_us + DAY_US if receipt else 1 << 62
-    possible = pl.col("time_us").is_between(DAY_US, latest_us)
+    possible = is_possible(pl.col("time_us"), receipt)
     return read.select(
         time=pl.when(possible).then("time_us").cast(pl.Datetime("us")),
         zone=pl.when(possible).then("zone"),
         absurd=~possible.fill_null(value=False) & stamps.is_not_null(),
     )
+
+
+def is_possible(time_us: pl.Expr, receipt: Receipt | None) -> pl.Expr:
+    """Tell which times can be when lines were written, null for those that are null."""
+    return time_us.is_between(DAY_US, receipt.received_us + receipt.ahead_us if receipt else 1 << 62)
+
+
+def _in_zone(parts: pl.DataFrame, receipt: Receipt | None) -> pl.DataFrame:
+    """Give stamps that name no zone the one that somebody said."""
+    if receipt is None or receipt.zone is None or not parts["zone"].null_count():
+        return parts
+    local = parts.select((pl.col("days") * DAY_S + pl.col("second_of_day")) * 1_000_000).to_series()
+    said = receipt.zone.minutes_east(local.cast(pl.Datetime("us")))
+    return parts.with_columns(zone=pl.coalesce("zone", pl.lit(said)))
 
 
 _FRACTION_APART: Final = frozenset(
@@ -166,7 +204,7 @@ def _civil(year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:
 def _year(receipt: Receipt | None) -> pl.Expr:
     if receipt is None:
         return pl.lit(None, pl.Int64)
-    last = _EPOCH + dt.timedelta(microseconds=receipt.latest_us + DAY_US)
+    last = _EPOCH + dt.timedelta(microseconds=receipt.latest_local_us + DAY_US)
     last_second = last.hour * 3600 + last.minute * 60 + last.second
     moment = (pl.col("MM") * 100 + pl.col("DD")) * DAY_S + pl.col("second_of_day")
     comes_later = moment > (last.month * 100 + last.day) * DAY_S + last_second
@@ -182,12 +220,38 @@ def _is_leap(year: int) -> bool:
 
 
 def _days_of_clock(second_of_day: pl.Series, receipt: Receipt | None) -> pl.Series:
-    """Return the day of each clock time, going back from the last one, which is near to the moment of the receipt."""
+    """Return the day of each clock time, going back from the last one."""
     known = second_of_day.drop_nulls()
     if receipt is None or not len(known):
         return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(second_of_day))
-    latest_s = receipt.latest_us // 1_000_000
-    last_day = (latest_s - int(known[-1]) + _HALF_DAY_S) // DAY_S
-    step = second_of_day.forward_fill().diff().fill_null(0)
-    midnights = (step < -_HALF_DAY_S).cast(pl.Int64) - (step > _HALF_DAY_S).cast(pl.Int64)
+    last_day = receipt.day_of(int(known[-1])) if receipt.last_day is None else receipt.last_day
+    midnights = _midnights(second_of_day.forward_fill())
     return midnights.cum_sum() - int(midnights.sum()) + last_day
+
+
+def _midnights(second_of_day: pl.Series) -> pl.Series:
+    """Tell how many days each clock time lies behind the one before it: 1 behind a midnight, -1 before one, else 0."""
+    step = second_of_day.diff().fill_null(0)
+    return (step < -_HALF_DAY_S).cast(pl.Int64) - (step > DAY_S - _LATE_S).cast(pl.Int64)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSpan:
+    """What some stamps without a date say together: the first and the last time of day, and the midnights between."""
+
+    first_s: int
+    last_s: int
+    midnights: int
+
+    def then(self, later: "ClockSpan") -> "ClockSpan":
+        """Return the span of these stamps and of those that follow."""
+        between = int(_midnights(pl.Series([self.last_s, later.first_s])).sum())
+        return ClockSpan(self.first_s, later.last_s, self.midnights + between + later.midnights)
+
+
+def clock_span(stamps: pl.Series) -> ClockSpan | None:
+    """Return the span of stamps of the family ``clock``; None where none is one."""
+    seconds = _parts("clock", stamps.drop_nulls())["second_of_day"].drop_nulls()
+    if not len(seconds):
+        return None
+    return ClockSpan(int(seconds[0]), int(seconds[-1]), int(_midnights(seconds).sum()))

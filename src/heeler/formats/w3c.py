@@ -7,6 +7,7 @@ the middle of a file; lines after that are read by the new ones.
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import polars as pl
@@ -59,6 +60,7 @@ class W3c:
         self, lines: Lines, columns: Collection[str] | None = None, receipt: Receipt | None = None
     ) -> pl.DataFrame:
         """See `heeler.formats.Format.parse`."""
+        receipt = receipt and replace(receipt, zone=None)  # these logs are in GMT, whatever a machine's zone is
         frame = self._pattern.parse(lines, columns, receipt)
         if all(header == self.fields for header in _headers(lines.data)):
             return frame

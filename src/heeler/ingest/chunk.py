@@ -26,21 +26,22 @@ class ParsedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the lines of a file go. ``source`` is under which name its position is stored."""
+    """Where the lines of a chunk go, and what is known of them.
+
+    ``source`` is under which name the position of the file is stored.
+    """
 
     store: Store
     source: str
     group: str
     stream: str
     format: Format
-    written_us: int | None = None
-    """When the file was last written, for stamps that leave out the year or the day."""
+    receipt: Receipt
 
     def parse(self, chunk: Chunk) -> ParsedChunk:
         """Turn a chunk into rows. Runs in any thread; the store must know the format."""
-        receipt = Receipt(chunk.received_us, self.written_us)
         counts = any(member.table == "access" for member in members_of(self.format))
-        records = self._piece(chunk.data) if chunk.piece else self._records(split(chunk.data), receipt, counts=counts)
+        records = self._piece(chunk.data) if chunk.piece else self._records(split(chunk.data), counts=counts)
         batch = Batch(
             self.source,
             chunk.part,
@@ -64,8 +65,8 @@ class Destination:
         times = requests.filter("parsed").select(COLUMNS) if requests is not None and is_timed else None
         return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
 
-    def _records(self, lines: Lines, receipt: Receipt, *, counts: bool) -> pl.DataFrame:
-        return self.format.parse(lines, {*self.format.columns, "section"} if counts else None, receipt)
+    def _records(self, lines: Lines, *, counts: bool) -> pl.DataFrame:
+        return self.format.parse(lines, {*self.format.columns, "section"} if counts else None, self.receipt)
 
     def _piece(self, data: bytes) -> pl.DataFrame:
         """Keep a piece of a long line as it is: it means nothing by itself, and what it holds may not even be text."""

@@ -11,8 +11,11 @@ from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, Exit, HeelerError
 from heeler.formats import Format
 from heeler.formats.choose import PLAIN, Formats
+from heeler.formats.timestamps import Receipt
+from heeler.formats.zones import Zone
 from heeler.ingest.alerts import TrafficAlert
 from heeler.ingest.chunk import Destination, ParsedChunk
+from heeler.ingest.days import Days
 from heeler.ingest.recognition import Recognition
 from heeler.ingest.ticks import TICK_BYTES, Ticks
 from heeler.model import LONGEST_LINE_BYTES, Chunk
@@ -36,7 +39,7 @@ class IngestOptions:
     """What to take in, and where to.
 
     ``stream`` empty means the absolute path of each file; ``format`` None that each file's format is detected, among
-    those that are ``known``. The sizes are what a test makes small.
+    those that are ``known``; ``zone`` is that of stamps that name none. The sizes are what a test makes small.
     """
 
     paths: tuple[str, ...]
@@ -47,6 +50,7 @@ class IngestOptions:
     longest_line_bytes: int = LONGEST_LINE_BYTES
     tick_bytes: int = TICK_BYTES
     known: Formats | None = None
+    zone: Zone | None = None
 
 
 @dataclass(slots=True)
@@ -129,14 +133,7 @@ class Ingest:
         own = Summary()
         file: WholeFile | None = None
         try:
-            file = WholeFile(
-                path,
-                clock=self._clock,
-                prefix=prefix_of(group, stream),
-                positions=self._positions,
-                chunk_bytes=self.options.chunk_bytes,
-                longest_line_bytes=self.options.longest_line_bytes,
-            )
+            file = self.source(path, group, stream)
             reading = _Reading(self, file, path, group, stream)
             async with aclosing(parsed(file, self._workers, reading.prepare)) as chunks:
                 async for chunk, result in chunks:
@@ -153,6 +150,17 @@ class Ingest:
             self._notice(_sentence(file.name, own, reading.format))
             self.summary.consumed = done_before + (file.size or 0)
             self._changed()
+
+    def source(self, path: str, group: str, stream: str) -> WholeFile:
+        """Return what reads a file from where it was read to."""
+        return WholeFile(
+            path,
+            clock=self._clock,
+            prefix=prefix_of(group, stream),
+            positions=self._positions,
+            chunk_bytes=self.options.chunk_bytes,
+            longest_line_bytes=self.options.longest_line_bytes,
+        )
 
     async def _hand_over(self, chunk: Chunk, result: ParsedChunk, ticks: Ticks, *, is_first: bool) -> None:
         alerts = []
@@ -178,9 +186,9 @@ class Ingest:
         """Make a format known to the lake, which belongs to the writer's thread."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._store.register, known)
 
-    def destination(self, group: str, stream: str, known: Format, written_us: int | None) -> Destination:
+    def destination(self, group: str, stream: str, known: Format, receipt: Receipt) -> Destination:
         """Return where the lines of a stream go."""
-        return Destination(self._store, SOURCE, group, stream, known, written_us)
+        return Destination(self._store, SOURCE, group, stream, known, receipt)
 
 
 class _Reading:
@@ -193,6 +201,7 @@ class _Reading:
         self._group = group
         self._stream = stream
         self._written_us = _written_us(path)
+        self._days = Days(None if path == "-" else lambda: ingest.source(path, group, stream))
 
     @property
     def format(self) -> Format | None:
@@ -210,7 +219,9 @@ class _Reading:
             return _nothing
         if known is not before:
             await self._ingest.register(known)
-        return self._ingest.destination(self._group, self._stream, known, self._written_us).parse
+        receipt = Receipt(chunk.received_us, self._written_us, self._ingest.options.zone)
+        receipt = await self._days.known_for(chunk, known, receipt)
+        return self._ingest.destination(self._group, self._stream, known, receipt).parse
 
 
 def _written_us(path: str) -> int | None:

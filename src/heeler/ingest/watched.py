@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from heeler.clock import Clock
 from heeler.formats import Format
+from heeler.formats.timestamps import Receipt
 from heeler.ingest.chunk import Destination
 from heeler.ingest.files import SOURCE
 from heeler.ingest.ticks import Ticks
@@ -54,11 +55,11 @@ class WatchStore:
                 self._ticks.end()
                 await writes
 
-    async def put(self, chunk: Chunk, known: Format, alerts: Sequence[AlertRow]) -> None:
-        """Hand over a chunk and the alerts that it led to; they are committed together."""
+    async def put(self, chunk: Chunk, known: Format, receipt: Receipt, alerts: Sequence[AlertRow]) -> None:
+        """Hand over a chunk, what is known of it, and the alerts that it led to; they are committed together."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._writer, self._store.register, known)
-        destination = Destination(self._store, SOURCE, GROUP, storable(chunk.path or chunk.part), known)
+        destination = Destination(self._store, SOURCE, GROUP, storable(chunk.path or chunk.part), known, receipt)
         parsed = await asyncio.to_thread(destination.parse, chunk)
         await self._ticks.put([parsed.completed], alerts)
 

@@ -18,8 +18,8 @@ from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_names import Names
 from heeler.sources.file_position import WAITING, place_of, position_of, prefix_of
 from heeler.sources.file_set import FileSet
-from heeler.sources.lineage import Reading
 from heeler.sources.rotated_files import Listings
+from heeler.sources.row import Reading
 
 GRACE_SECONDS = 60.0
 """How long a rotated file is looked at after its last growth. Writers that were not told of a rotation go on in it."""
@@ -57,7 +57,7 @@ class FileSource(BlockingSource):
         if follow:
             waker = waker or Inotify(clock)
             descriptors = Descriptors(most_open)
-            how = Reading(clock, chunk_bytes, longest_line_bytes, grace_seconds, descriptors, Listings(), Claims())
+            how = Reading(clock, chunk_bytes, longest_line_bytes, grace_seconds, descriptors, Listings(clock), Claims())
             files = {part[: part.rfind("\0")] for part in positions if not part.endswith(f"\0{WAITING}")}
             reader = FileSet(
                 Names(names, lambda path: prefix_of(group, path)[:-1] in files),

@@ -7,7 +7,8 @@ from heeler.sources.file_identity import NotRegular, Signature, signature_at
 from heeler.sources.file_lines import Taken
 from heeler.sources.file_position import KnownFiles, position_of
 from heeler.sources.generations import Generation
-from heeler.sources.lineage import Lineage, Reading
+from heeler.sources.lineage import Lineage
+from heeler.sources.row import Reading
 
 HOLD_SECONDS = 1.0
 """How long a rotated file's incomplete last line may rest before it is taken as it is. The new file waits for it."""
@@ -39,8 +40,8 @@ class Follower:
         self._reading = reading
         self._says_waiting = says_waiting
         self._lineage = Lineage(path, known, reading, from_start=from_start)
+        self._row = self._lineage.row
         self._trouble = {"path": "", "file": ""}  # what was told of each, so that it is told once
-        self._events: list[SourceEvent] = []
         self._signature: Signature | None = None
         self._since = self._checked = 0.0
         self._is_behind = self._is_drained = False  # whether another file stands there; whether all before was read
@@ -49,17 +50,17 @@ class Follower:
 
     def close(self) -> None:
         """Let go of all files. May be called more than once."""
-        self._lineage.close()
+        self._row.close()
 
     @property
     def waits_for_time(self) -> bool:
         """Whether something is to be done when time has passed, although nothing changes."""
-        return any(one.rotated for one in self._lineage.generations)
+        return any(one.rotated for one in self._row.generations)
 
     @property
     def is_idle(self) -> bool:
         """Whether there is no file, and none that was."""
-        return not self._lineage.generations and self._signature is None
+        return not self._row.generations and self._signature is None
 
     def look(self) -> None:
         """See which file stands at the path now. What cannot be seen is not taken for gone."""
@@ -81,7 +82,7 @@ class Follower:
     def next(self) -> Chunk | None:
         """Return what is new since the last call, or None. Call `look` before, when something may have happened."""
         while True:
-            if chunk := self._read_on():
+            if chunk := self._announce() or self._read_on():
                 return chunk
             if not self._is_behind:
                 return self._tell()
@@ -89,18 +90,30 @@ class Follower:
             self.look()
             self._is_drained = False
 
+    def _announce(self) -> Chunk | None:
+        """Tell of new files before others are known to be elsewhere: whoever is killed in between must find all again.
+
+        The newest comes first. A file that just follows another is found again by that one.
+        """
+        new = [one for one in reversed(self._row.generations) if one.told is None]
+        moved = [one for one in self._row.generations if one.told and one.told.identity != one.file.identity]
+        if not new or len(new) + len(moved) == 1:
+            return None
+        new[0].told = new[0].place
+        return self._told(new[0].part, position_of(new[0].told))
+
     def _read_on(self) -> Chunk | None:
         """Return the next lines of any generation, oldest first."""
         at = 0
-        while at < len(self._lineage.generations):
-            generation = self._lineage.generations[at]
-            count = len(self._lineage.generations)
+        while at < len(self._row.generations):
+            generation = self._row.generations[at]
+            count = len(self._row.generations)
             if chunk := self._read(generation):
                 return chunk
             if generation.rotated and generation.pending:
                 break  # the next file waits, so that lines stay in their order
             # What was let go, or had to make room for others, stands there no more.
-            same = count == len(self._lineage.generations) and self._lineage.generations[at] is generation
+            same = count == len(self._row.generations) and self._row.generations[at] is generation
             at = at + 1 if same else 0
         return None
 
@@ -108,10 +121,10 @@ class Follower:
         current, now = self._lineage.current, self._reading.clock.monotonic()
         device, inode, *_ = signature
         if current is None or (current.file.identity.device, current.file.identity.inode) != (device, inode):
-            if not self._reading.claims.is_free(device, inode, self._lineage):
+            if not self._row.is_free(device, inode):
                 self._gone("")  # the same file under another name, which is read there
                 return
-            if self._lineage.generations and not self._is_drained:
+            if self._row.generations and not self._is_drained:
                 # What stood there is read to its end first: then its content tells which file came after it.
                 self._is_behind = self._fresh = True
                 self._lineage.look_before(is_here=False)
@@ -138,7 +151,7 @@ class Follower:
     def _tell_once(self, of: str, what: str, message: str) -> None:
         if message != self._trouble[of]:
             self._trouble[of] = message
-            self._events.append(SourceEvent(what, message))
+            self._row.events.append(SourceEvent(what, message))
 
     def _tell_unreadable(self, of: str, error: OSError) -> None:
         message = f"{self.path} cannot be read ({error.strerror}); reading goes on where it ended once it can be."
@@ -152,7 +165,7 @@ class Follower:
         try:
             if not generation.file.same():
                 self._lineage.changed(generation)
-                if generation not in self._lineage.generations:
+                if generation not in self._row.generations:
                     return None
             taken = generation.file.take(self._reading.chunk_bytes, self._reading.longest)
             if not taken.data and not taken.hole_bytes and generation.rotated:
@@ -166,7 +179,7 @@ class Follower:
         if is_current:
             self._trouble["file"] = ""
             self._fresh, self._checked = False, self._reading.clock.monotonic()
-        elif generation in self._lineage.generations and not generation.is_told:
+        elif generation in self._row.generations and not generation.is_told:
             return self._chunk(generation, taken)  # before what comes after it, as somebody may write to it later
         return None
 
@@ -188,11 +201,11 @@ class Follower:
         if pending != generation.pending:
             generation.pending, generation.quiet_since = pending, now
         quiet = now - generation.quiet_since
-        is_newest = generation is self._lineage.generations[-1]
+        is_newest = generation is self._row.generations[-1]
         if pending and quiet >= (self._reading.grace_seconds if is_newest else HOLD_SECONDS):
             generation.pending = 0
             return file.take_rest(self._reading.longest)
-        is_many = len(self._lineage.generations) > MOST_ROTATED + 1
+        is_many = len(self._row.generations) > MOST_ROTATED + 1
         if not pending and (quiet >= self._reading.grace_seconds or is_many):
             self._lineage.let_go(generation)
         return Taken()
@@ -203,7 +216,7 @@ class Follower:
         if file.pending():
             return file.take_rest(self._reading.longest)
         if file.trouble:
-            self._events.append(SourceEvent("damaged", file.trouble, lost_bytes=-1))
+            self._row.events.append(SourceEvent("damaged", file.trouble, lost_bytes=-1))
         self._lineage.let_go(generation)
         return Taken()
 
@@ -220,9 +233,9 @@ class Follower:
     def _told(
         self, part: str, position: Position, events: tuple[SourceEvent, ...] = (), taken: Taken | None = None
     ) -> Chunk:
-        if self._events:
-            events = (*self._events, *events)
-            self._events = []
+        if self._row.events:
+            events = (*self._row.events, *events)
+            self._row.events.clear()
         data, piece = (taken.data, taken.piece) if taken else (b"", False)
         return Chunk(part, data, position, self._reading.clock.now_us(), events, piece=piece, path=self._name)
 
@@ -231,12 +244,12 @@ class Follower:
 
         What takes the place of another comes before that is forgotten: somebody may die in between.
         """
-        for generation in self._lineage.generations:
+        for generation in self._row.generations:
             if generation.events or not generation.is_told:
                 return self._chunk(generation, Taken())
         if chunk := self._tell_path():
             return chunk
-        finished = self._lineage.finished
+        finished = self._row.finished
         for part in sorted(finished, key=lambda one: finished[one] is None):
             place = finished.pop(part)
             return self._told(part, position_of(place) if place else {})
@@ -246,7 +259,7 @@ class Follower:
         """Return what happened to the path itself, and what stood there while nothing was read of anything."""
         known = self._known
         is_news = bool(known.origin) and not known.places and known.origin is not self._origin
-        if not self._events and not is_news:
+        if not self._row.events and not is_news:
             return None
         if newest := known.newest:
             return self._told(newest[0], position_of(newest[1]))

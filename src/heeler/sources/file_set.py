@@ -9,8 +9,8 @@ from heeler.sources.file_changes import LOOK_SECONDS, Waker
 from heeler.sources.file_following import Follower
 from heeler.sources.file_names import Names
 from heeler.sources.file_position import WAITING, KnownFiles, by_prefix, prefix_of
-from heeler.sources.lineage import Reading
 from heeler.sources.rotated_files import rotated_from
+from heeler.sources.row import Reading
 
 LOOKS = 500
 """So many files are looked at each time. Of more than these each has its turn some seconds later."""

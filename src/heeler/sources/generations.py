@@ -9,17 +9,14 @@ from heeler.model import SourceEvent
 from heeler.sources.descriptors import Descriptors
 from heeler.sources.file_identity import Identity
 from heeler.sources.file_lines import OpenFile
-from heeler.sources.file_position import Place
+from heeler.sources.file_position import KnownFiles, Place
 from heeler.sources.packed_file import PackedFile
-from heeler.sources.rotated_files import Listing, Listings, Rotated, is_packed
+from heeler.sources.rotated_files import MOST_LISTINGS, Listings, Rotated, is_packed
 
 AnyFile = OpenFile | PackedFile
 
 Test = Callable[[AnyFile], bool]
 """Tells something of a file, which stays where it is."""
-
-MOST_LISTINGS = 5
-"""So many times a directory is listed when files in it are renamed meanwhile."""
 
 
 @dataclass(slots=True)
@@ -47,15 +44,28 @@ class Generation:
     @property
     def is_told(self) -> bool:
         """Whether somebody knows how far it has been read."""
-        told, file = self.told, self.file
-        return told is not None and (told.offset, told.identity, told.done) == (file.offset, file.identity, self.done)
+        told, now = self.told, (self.file.offset, self.file.identity, self.number, self.done)
+        return told is not None and (told.offset, told.identity, told.generation, told.done) == now
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The files that stood at a path after the newest of which it is known, oldest first.
+
+    ``has_newest`` says that this one was found beside them, and ``copy`` is a copy of it, gone on to where it was read.
+    """
+
+    files: list[AnyFile]
+    copy: AnyFile | None
+    has_newest: bool
 
 
 class Rotations:
     """Finds the files of one path among those beside it, and beside its target where it is a symbolic link."""
 
-    def __init__(self, path: Path, listings: Listings, descriptors: Descriptors) -> None:
+    def __init__(self, path: Path, known: KnownFiles, listings: Listings, descriptors: Descriptors) -> None:
         self._path = path
+        self._files = known
         self._descriptors = descriptors
         self._known = listings
         self._list()
@@ -99,13 +109,19 @@ class Rotations:
                     continue  # gone in this moment
         return False
 
+    def path_of(self, place: Place) -> Path | None:
+        """Return under which name the file of ``place`` is there now, whatever it holds."""
+        for listing in self._listings.values():
+            for path in listing.of(place.identity):
+                if file := self._open(path, place.identity):
+                    file.close()
+                    return path
+        return None
+
     def is_elsewhere(self, place: Place) -> bool:
         """Tell whether a file is there under a name that rotation does not give."""
-        names = {self._path, *(one.path for one in self.rotated())}
-        file = self.moved(place)
-        if file:
-            file.close()
-        return file is not None and file.path not in names
+        path = self.path_of(place)
+        return path is not None and path not in {*self._ways, *(one.path for one in self.rotated())}
 
     def moved(self, place: Place, here: AnyFile | None = None) -> AnyFile | None:
         """Return the file of ``place`` under whatever name it has now, gone on to there, unless it is ``here``."""
@@ -127,7 +143,8 @@ class Rotations:
         for listing in self._listings.values():
             for path in listing.of(place.identity):
                 if file := self._open(path, place.identity):
-                    if file.resume(place):
+                    same = [one for one in self._files.longer(place) if one.identity.may_be(place.identity)]
+                    if not _holds_any(file, same) and file.resume(place):
                         return file
                     file.close()
         return None
@@ -147,7 +164,9 @@ class Rotations:
         if not place.offset:
             return None
         files = [file for rotated in self.rotated()[::-1] if (file := self.open(rotated))]
-        copies = [file for file in files if not apart_from(file.identity)]
+        # Files begin alike: one belongs to the place before which most of it was read.
+        longer = self._files.longer(place)
+        copies = [file for file in files if not apart_from(file.identity) and not _holds_any(file, longer)]
         # One that holds just what was read goes first: more files may begin alike than are copies.
         found = next((file for file in copies if file.is_copy(place)), None)
         found = next((file for file in [found, *copies] if file and file.resume(place)), None)
@@ -160,7 +179,7 @@ class Rotations:
         return found
 
     def open(self, rotated: Rotated) -> AnyFile | None:
-        """Open a rotated file under whatever name it has now, if it is still there."""
+        """Open a rotated file under whatever name it has now, if it is still there and may be read."""
         try:
             file = _opened(rotated.path, self._descriptors)
         except FileNotFoundError:
@@ -168,22 +187,28 @@ class Rotations:
             return self._follow(rotated)
         except OSError:
             return None
-        if file.identity.inode == rotated.inode:
+        if rotated.is_that(file.identity):
             return file
         file.close()
         self._is_stale = True
         return self._follow(rotated)
 
     def _follow(self, rotated: Rotated) -> AnyFile | None:
-        """Open a file that was renamed since it was listed. Its place among the others is still what it was."""
+        """Open a file that was renamed since it was listed. Its place among the others is still what it was.
+
+        Only under a name that rotation gives: when it is gone, its inode is that of the next file that somebody makes.
+        """
         for _ in range(MOST_LISTINGS):
-            listing = Listing(rotated.path.parent)
-            for path in listing.with_inode(rotated.inode):
+            listing = self._known.anew(rotated.path.parent)
+            names = [one.path for way in self._ways for one in listing.rotated(way.name) if one.inode == rotated.inode]
+            for path in names:
                 with suppress(OSError):
                     file = _opened(path, self._descriptors)
-                    if file.identity.inode == rotated.inode:
+                    if rotated.is_that(file.identity):
                         return file
                     file.close()
+            if not names:
+                return None
         return None
 
     def before(self, place: Place, skip: Test, ends: Test, *, is_here: bool) -> list[AnyFile]:
@@ -202,28 +227,29 @@ class Rotations:
             if ends(file):
                 file.close()
                 break
-            if place.precedes(file.identity, file.written_ns) and not skip(file):
+            if place.precedes(file.identity, file.written_ns, place.identity.birth_ns) and not skip(file):
                 found.append(file)
             else:
                 file.close()
         return found[::-1]
 
-    def after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
+    def after(self, newest: Place, skip: Test, ends: Test, since_ns: int = 0) -> Missed:
         """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
 
-        Where the newest is among them, by itself or as a copy, those behind it are later; a copy is returned too, gone
-        on to there. Where it is not, or where nothing of it was read, times tell, and one that ``ends`` the search.
+        Where the newest is among them, by itself or as a copy, those behind it are later. Where it is not, or where
+        nothing of it was read, times tell, and one that ``ends`` the search: none was born before ``since_ns``, or
+        before the newest. This may be a copy, and younger than what was truncated then.
         """
         for _ in range(MOST_LISTINGS):
-            found, copy = self._after(newest, skip, ends)
+            missed = self._after(newest, skip, ends, since_ns or newest.identity.birth_ns)
             if not self._list_again():
                 break
-            for one in [*found, copy]:
+            for one in [*missed.files, missed.copy]:
                 if one:
                     one.close()
-        return found, copy
+        return missed
 
-    def _after(self, newest: Place, skip: Test, ends: Test) -> tuple[list[AnyFile], AnyFile | None]:
+    def _after(self, newest: Place, skip: Test, ends: Test, since_ns: int) -> Missed:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
@@ -246,14 +272,15 @@ class Rotations:
                 found.append((file, is_behind))
         later = []
         for file, comes_behind in found:
-            if copy or comes_behind or newest.precedes(file.identity, file.written_ns):
+            if copy or comes_behind or newest.precedes(file.identity, file.written_ns, since_ns):
                 later.append(file)
             else:
                 file.close()
+        has_newest = is_listed or copy is not None
         if copy and copy.identity.may_be(newest.identity):
             copy.close()
             copy = None
-        return later[::-1], copy
+        return Missed(later[::-1], copy, has_newest)
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:
@@ -266,6 +293,10 @@ class Rotations:
         self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None
+
+
+def _holds_any(file: AnyFile, places: list[Place]) -> bool:
+    return any(file.holds(one) for one in places)
 
 
 def _opened(path: Path, descriptors: Descriptors) -> AnyFile:

@@ -1,51 +1,24 @@
 """Which files of one path are read, in which order, and which comes after which: the decisions about rotation."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from heeler.clock import Clock
 from heeler.sources import sentences as told
-from heeler.sources.claims import Claims
-from heeler.sources.descriptors import Descriptors
-from heeler.sources.file_identity import Identity
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import KnownFiles, Place
 from heeler.sources.generations import AnyFile, Generation, Rotations
-from heeler.sources.rotated_files import Listings
-
-if TYPE_CHECKING:
-    from heeler.model import SourceEvent
+from heeler.sources.row import Reading, Row, holds
+from heeler.sources.succession import Succession
 
 MOST_REMEMBERED = 8
 """Rotated files of one path whose positions are kept although the files are gone. They may come back, compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How files are followed; the same for all of one source."""
-
-    clock: Clock
-    chunk_bytes: int
-    longest: int
-    grace_seconds: float
-    descriptors: Descriptors
-    listings: Listings
-    claims: Claims
-
-
 class Lineage:
-    """The generations of one path that are being read, oldest first. The last one stands there, unless it is rotated.
-
-    ``finished`` has parts and places of those that were let go, for whoever stores positions; None for one that can be
-    forgotten.
-    """
+    """The row of files of one path, as it changes. The last one stands at the path, unless it is rotated."""
 
     def __init__(self, path: Path, known: KnownFiles, reading: Reading, *, from_start: bool) -> None:
-        self.generations: list[Generation] = []
-        self.finished: dict[str, Place | None] = {}
-        self.known = known
+        self.row = Row(known, reading)
         self._path = path
         self._reading = reading
         self._from_start = from_start
@@ -55,38 +28,31 @@ class Lineage:
     @property
     def current(self) -> Generation | None:
         """The file that stands at the path."""
-        newest = self.generations[-1] if self.generations else None
+        newest = self.row.generations[-1] if self.row.generations else None
         return None if newest is None or newest.rotated else newest
-
-    def close(self) -> None:
-        """Let go of all files."""
-        for generation in self.generations:
-            self._close(generation)
-        self.generations.clear()
 
     def stands(self) -> None:
         """Make the file at the path the newest generation. Raises `OSError` where it cannot be opened."""
         here = OpenFile(self._path, self._reading.descriptors)
-        held = [one for one in self.generations if one.file.identity.may_be(here.identity)]
+        held = [one for one in self.row.generations if one.file.identity.may_be(here.identity)]
         if held:  # it was renamed away and back
             here.close()
             self._retire()
-            self.generations.remove(held[0])
-            self.generations.append(held[0])
             held[0].rotated, held[0].file.path = False, self._path
-        elif self.known.discovered:
+            self.row.make_newest(held[0])
+        elif self.row.known.discovered:
             self._succeed(here)
         else:
             if not self._from_start:
                 here.skip(self._reading.longest)
-            self._append(here)
+            self.row.append(here)
         self._is_found = True
 
     def gone(self) -> None:
         """Take note that no file stands at the path: what comes is new, and what was there may still be written."""
         if self._is_found:
-            if not self.known.discovered:
-                self.known.discover(self._reading.clock.now_us() * 1000)
+            if not self.row.known.discovered:
+                self.row.known.discover(self._reading.clock.now_us() * 1000)
             self.look_before(is_here=False)
             self._retire()
         else:
@@ -94,135 +60,37 @@ class Lineage:
 
     def revive(self) -> None:
         """Read on in rotated files that were let go and that somebody has written to."""
-        rotations, held = self._rotations(), {one.part for one in self.generations}
-        done = [(name, place) for name, place in self.known.places.items() if place.done and name not in held]
-        grown = [(name, place) for name, place in done if rotations.grown(place)]
-        found = [self._generation(name, place, file) for name, place in grown if (file := rotations.moved(place))]
-        self.generations = sorted([*self.generations, *found], key=lambda one: one.number)
+        held = self.row.parts
+        done = [(name, place) for name, place in self.row.known.places.items() if place.done and name not in held]
+        rotations = self._rotations() if done else None
+        for name, place in done:
+            if rotations and rotations.grown(place) and (file := rotations.moved(place)):
+                self.row.resume(name, place, file)
 
     def _retire(self) -> None:
         if current := self.current:
             current.rotated, current.quiet_since = True, self._reading.clock.monotonic()
 
     def _rotations(self) -> Rotations:
-        return Rotations(self._path, self._reading.listings, self._reading.descriptors)
+        return Rotations(self._path, self.row.known, self._reading.listings, self._reading.descriptors)
 
     def _succeed(self, here: OpenFile | None) -> bool:
-        """Find what came before the file at the path and is unread; return False where nothing can be decided yet."""
-        rotations, was_read = self._rotations(), bool(self.generations)
+        """Put the file at the path behind all that came before; return False where nothing can be decided yet."""
+        was_read = bool(self.row.generations)
         self._retire()
-        part = self._part_of(here) if here else None
-        newest = self._newest(rotations, part)
-        events: list[SourceEvent] = []
-        for name, place in self._unread(part):
-            is_newest = place is newest
-            if file := rotations.moved(place, here) or rotations.copy_of(place, self._is_other):
-                self.generations.append(self._generation(name, place, file))
-                events += [told.changed(self._path, here.size, place, file)] if here and _is_of(here, place) else []
-            elif is_newest and here is None:
-                # The newest comes first, so nothing was found yet.
-                return False
-            elif is_newest and part is None and here and place.offset and here.resume(place):
-                part = name  # the same bytes in another file: copied, or its disk came back under another name
-            else:
-                events.append(told.lost(self._path, here, place))
-                self._drop(name)
-                if not self._is_held(place.identity) and (file := rotations.rewritten(place, here)):
-                    self._append(file, rotated=True)
-        self.generations.sort(key=lambda one: one.number)
+        rotations = self._rotations()
+        succession = Succession(self._path, self.row, rotations, here)
+        if not succession.find_unread():
+            return False
         self._forget_old(rotations)
         self.revive()
-        part = self._put_missed_before(here, part, newest, rotations)
+        succession.insert_missed()
         if here:
-            self._append(here, part)
-            events += [told.rotated(self._path)] if was_read and part is None else []
-        if self.generations:
-            self.generations[-1].events += events
+            is_new = succession.append_here()
+            if was_read and is_new:
+                self.row.generations[-1].events.append(told.rotated(self._path))
+        succession.tell()
         return True
-
-    def _put_missed_before(
-        self, here: OpenFile | None, part: str | None, newest: Place | None, rotations: Rotations
-    ) -> str | None:
-        """Put what was missed before the file at the path; return which part that is then, None for a new one."""
-        is_newest = part is not None and self.known.places[part] is newest
-        if newest is None or (is_newest and newest.offset):
-            return part
-        if self._insert_missed(rotations, newest, here) and part and is_newest:
-            self._drop(part)
-            return None
-        return part
-
-    def _newest(self, rotations: Rotations, here: str | None) -> Place | None:
-        """Return what stood at the path last.
-
-        A file of which nothing was read and that is not where it was is any of those that are there now.
-        """
-        if (newest := self.known.newest) is None:
-            return self.known.origin
-        name, place = newest
-        is_held = any(one.part == name for one in self.generations)
-        if not (place.offset or place.done or is_held or name == here or rotations.is_elsewhere(place)):
-            self.known.origin = place
-            self._drop(name)
-        return place
-
-    def _drop(self, part: str) -> None:
-        self.known.places.pop(part)
-        self.finished[part] = None
-
-    def _part_of(self, here: OpenFile) -> str | None:
-        """Return which part the file at the path is, gone on to where it was read; None for one that is new."""
-        held = {one.part for one in self.generations}
-        known = [(name, place) for name, place in self.known.of(here.identity) if name not in held]
-        return next((name for name, place in known if here.resume(place)), None)
-
-    def _unread(self, here: str | None) -> list[tuple[str, Place]]:
-        """Return the parts that were being read and are not open, oldest first."""
-        held = {here, *(one.part for one in self.generations)}
-        active = [(name, place) for name, place in self.known.places.items() if name not in held and not place.done]
-        # Of several contents of one file only the newest can be there still; of the others nothing may have been read.
-        last = {place.identity: name for name, place in sorted(self.known.places.items(), key=_generation)}
-        for name, _ in [one for one in active if not one[1].offset and last[one[1].identity] != one[0]]:
-            self._drop(name)
-        # The newest first: where one content begins with another, a copy is one of the newer.
-        return sorted((one for one in active if one[0] in self.known.places), key=_generation, reverse=True)
-
-    def _insert_missed(self, rotations: Rotations, newest: Place, here: AnyFile | None) -> bool:
-        """Put the files behind ``newest`` that stood at the path while nobody looked; tell whether there are any."""
-        skip = lambda one: _is_one(one, here) or self._is_known(one)  # noqa: E731 - said once, and short
-        missed, copy = rotations.after(newest, skip, self._is_read)
-        if copy:
-            self._go_on_in(copy, newest)
-        for one in missed:
-            self._append(one, rotated=True)
-        return bool(missed)
-
-    def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
-        """Read on in a copy of a file that is gone: what was added to the copy is unread."""
-        held = [one for one in self.generations if one.number == newest.generation and one.file.is_deleted]
-        if not held or self._is_other(copy.identity):
-            copy.close()
-            return
-        self._close(held[0])
-        held[0].file = copy
-        self._claim(held[0])
-
-    def _is_known(self, file: AnyFile) -> bool:
-        """Tell whether a rotated file is known, or a copy of one that is: the whole of it, as many begin alike.
-
-        One that is open may have more: it was written to while it was copied or compressed.
-        """
-        if self._is_other(file.identity) or any(one.offset and file.is_copy(one) for one in self.known.places.values()):
-            return True
-        end = file.end
-        return end.offset > 0 and any(_holds(one.file, end) for one in self.generations)
-
-    def _is_read(self, file: AnyFile) -> bool:
-        """Tell whether something of a rotated file was read: then all that are older were found before it."""
-        known = [place for _, place in self.known.of(file.identity)] if file.grows else []
-        return any(place.offset and _holds(file, place) for place in known) or any(
-            place.done and place.offset and file.is_copy(place) for place in self.known.places.values()
-        )
 
     def look_before(self, *, is_here: bool) -> None:
         """Find copies of a file of which nothing was read when it was truncated: nothing else tells of that.
@@ -235,35 +103,13 @@ class Lineage:
         here = current.file
 
         def skip(one: AnyFile) -> bool:
-            # A copy of what is there still, perhaps one that is being made: the truncation is to come.
-            return self._is_known(one) or _holds(here, one.end)
+            # A copy of what is there still, perhaps one that is being made: the truncation is to come. Or it was
+            # saved with more lines, and took its place.
+            return self.row.is_known(one) or holds(here, one.end) or _goes_on(one, here.end)
 
-        copies = self._rotations().before(current.place, skip, self._is_read, is_here=is_here)
-        if copies:
-            self.generations.remove(current)
-            for one in copies:
-                self._append(one, rotated=True)
-            self._drop(current.part)
-            self._append(current.file)
-
-    def _is_other(self, identity: Identity) -> bool:
-        """Tell whether a file is known, so that it is no missed one and no copy."""
-        is_free = self._reading.claims.is_free(identity.device, identity.inode, self)
-        return self._is_held(identity) or not is_free or bool(self.known.of(identity))
-
-    def _is_held(self, identity: Identity) -> bool:
-        return any(one.file.identity.may_be(identity) for one in self.generations)
-
-    def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None, now: Place) -> list[AnyFile]:
-        """Return what came between the content that was read and the one that is there ``now``."""
-
-        def skip(one: AnyFile) -> bool:
-            return _is_one(one, copy) or self._is_known(one) or (now.offset > 0 and one.is_copy(now))
-
-        missed, again = rotations.after(was, skip, lambda one: _is_one(one, copy) or self._is_read(one))
-        if again:
-            again.close()
-        return missed
+        for one in self._rotations().before(current.place, skip, self.row.is_read, is_here=is_here):
+            copy = self.row.append(one, rotated=True, before=current.number)
+            self.row.tell_behind(copy.number, told.copied(self._path, one))
 
     def changed(self, generation: Generation) -> None:
         """Take note that the bytes before the offset are no longer those that were read: what is there now is new.
@@ -278,106 +124,67 @@ class Lineage:
                 file.reopen()
             if file.same():
                 return  # a network file system had shown something old
-        rotations, size = self._rotations(), file.size
-        is_newest = generation is self.generations[-1]
-        copy = rotations.copy_of(was, self._is_other) if is_newest else None
-        missed = self._missed_behind(rotations, was, copy, file.end) if is_newest else []
-        at = self.generations.index(generation)
-        behind = self.generations[at + 1 :]
-        del self.generations[at:]
+        size = file.size
+        rotations, is_newest = self._rotations(), generation is self.row.generations[-1]
+        copy = rotations.copy_of(was, self.row.is_other) if is_newest else None
+        missed = self._missed_behind(rotations, was, copy, file) if is_newest else []
+        later = [one.number for one in self.row.generations if one.number > generation.number]
+        before = later[0] if later else None
+        self.row.release(generation)
         if copy:
-            self.generations.append(self._generation(generation.part, was, copy))
-            self.generations[-1].events = generation.events
+            self.row.resume(generation.part, was, copy).events = generation.events
         else:
-            self.finished[generation.part] = None
-            self.known.places.pop(generation.part, None)
-        for one in missed:
-            self._append(one, rotated=True)
+            self.row.drop(generation.part)
+        behind = [self.row.append(one, rotated=True, before=before) for one in missed]
         file.rewind()
-        self._append(file, rotated=generation.rotated)
-        self.generations[-1].quiet_since = generation.quiet_since
-        self.generations[-1].events = [*([] if copy else generation.events), told.changed(self._path, size, was, copy)]
-        self.generations += behind
+        new = self.row.append(file, rotated=generation.rotated, before=before)
+        new.quiet_since = generation.quiet_since
+        first, *others = [*behind, new]
+        first.events += [*([] if copy else generation.events), told.changed(self._path, size, was, copy)]
+        for one, before_it in zip(others, missed, strict=True):
+            one.events.append(told.copied(self._path, before_it))
+
+    def _missed_behind(self, rotations: Rotations, was: Place, copy: AnyFile | None, here: OpenFile) -> list[AnyFile]:
+        """Return what came between the content that was read and the one that is there now."""
+
+        def skip(one: AnyFile) -> bool:
+            is_copy = copy is not None and one.identity.may_be(copy.identity)
+            return is_copy or self.row.is_known(one) or holds(here, one.end)  # perhaps a copy that is being made
+
+        def ends(one: AnyFile) -> bool:
+            return (copy is not None and one.identity.may_be(copy.identity)) or self.row.is_read(one)
+
+        missed = rotations.after(was, skip, ends)
+        if missed.copy:
+            missed.copy.close()
+        return missed.files
 
     def let_go(self, generation: Generation) -> None:
         """Stop reading a rotated file: it was read to its end, and nobody has written to it for a while."""
-        generation.done = True
-        self._close(generation)
-        self.generations.remove(generation)
-        self._finish(generation.part, generation.place)
+        self.row.finish(generation)
 
     def lose(self, generation: Generation, *, is_unread: bool) -> None:
         """Take note that a rotated file is not to be found any more."""
-        self.generations.remove(generation)
-        self._close(generation)
-        if is_unread and self.generations:
-            self.generations[-1].events.append(told.lost(self._path, None, generation.place))
-        self._finish(generation.part, replace(generation.place, done=True))
+        self.row.finish(generation)
+        if is_unread:
+            self.row.tell_behind(generation.number, told.lost(self._path, None, generation.place))
 
     def find(self, generation: Generation) -> bool:
         """Find a rotated file that was closed for a while under its name of now."""
         file = self._rotations().moved(generation.place)
         if file is None:
             return False
-        generation.file.close()
-        generation.file = file
+        self.row.exchange(generation, file)
         return True
-
-    def _finish(self, part: str, place: Place) -> None:
-        # Kept also where the file is gone: a compressed copy of it may be there, or come.
-        self.known.places[part] = self.finished[part] = place
 
     def _forget_old(self, rotations: Rotations) -> None:
         """Forget files that are not there any more; but for the last rotated ones, which may come back compressed."""
-        done = sorted((one for one in self.known.places.items() if one[1].done), key=_generation)
-        for part, place in done[:-MOST_REMEMBERED] if rotations.is_complete else ():
-            if not rotations.has(place.identity):
-                self._drop(part)
-
-    def _append(self, file: AnyFile, part: str | None = None, *, rotated: bool = False) -> None:
-        told = self.known.places[part] if part else None
-        number = told.generation if told else 0
-        if part is None:
-            part, number = self.known.add(file.identity)
-            if isinstance(file, OpenFile) and not file.offset:
-                self._reading.claims.go_on(file, self.known)
-        now = self._reading.clock.monotonic()
-        generation = Generation(part, number, file, told, rotated=rotated, quiet_since=now)
-        self.generations.append(generation)
-        self._claim(generation)
-
-    def _generation(self, part: str, place: Place, file: AnyFile) -> Generation:
-        """Return the generation of a rotated file of which something was read."""
-        now = self._reading.clock.monotonic()
-        generation = Generation(part, place.generation, file, place, rotated=True, quiet_since=now)
-        # A copy is another file; the one that it was made of is free for other content.
-        self.known.places[part] = replace(place, identity=file.identity)
-        self._claim(generation)
-        return generation
-
-    def _claim(self, generation: Generation) -> None:
-        self._reading.claims.take(generation.file.identity, self)
-        self._reading.claims.note(generation.file.identity, self.known)
-
-    def _close(self, generation: Generation) -> None:
-        self._reading.claims.release(generation.file.identity, self)
-        generation.file.close()
+        places = self.row.known.places
+        done = sorted((part for part, place in places.items() if place.done), key=lambda one: places[one].generation)
+        for part in done[:-MOST_REMEMBERED] if rotations.is_complete else ():
+            if not rotations.has(places[part].identity):
+                self.row.drop(part)
 
 
-def _is_one(one: AnyFile, other: AnyFile | None) -> bool:
-    return other is not None and one.identity.may_be(other.identity)
-
-
-def _holds(file: AnyFile, place: Place) -> bool:
-    try:
-        return isinstance(file, OpenFile) and file.holds(place)
-    except OSError:
-        return False  # it was closed for a while, and has moved
-
-
-def _generation(known: tuple[str, Place]) -> int:
-    return known[1].generation
-
-
-def _is_of(here: OpenFile, place: Place) -> bool:
-    return here.identity.may_be(place.identity)
+def _goes_on(file: AnyFile, place: Place) -> bool:
+    return place.offset > 0 and file.holds(place)

@@ -51,25 +51,30 @@ class PackedFile:
 
     def resume(self, place: Place) -> bool:
         """Go to ``place`` if head and mark are those of what was read; else stay at the beginning, return False."""
-        self._fill(_HEAD_BYTES)
-        head = self._rest[: min(MARK_BYTES, place.offset)]
-        if digest(head) != place.head:
+        found = self._at(place)
+        if found is None:
             return False
+        content, self._head, self._mark = found
+        self._content, self._rest, self.offset = content, b"", place.offset
+        return True
+
+    def holds(self, place: Place) -> bool:
+        """See `OpenFile.holds`."""
+        return self._at(place) is not None
+
+    def _at(self, place: Place) -> tuple[Content, bytes, bytes] | None:
+        """Return the content from ``place`` on, with head and mark, if they are those of what was read."""
+        head = self._first(place.offset)
+        if digest(head) != place.head:
+            return None
         content = self._again()
         mark = content.skip(place.offset, MARK_BYTES) if place.offset else b""
-        if content.offset != place.offset or digest(mark) != place.mark:
-            return False
-        self._content, self._rest, self.offset, self._head, self._mark = content, b"", place.offset, head, mark
-        return True
+        return (content, head, mark) if content.offset == place.offset and digest(mark) == place.mark else None
 
     def is_copy(self, place: Place) -> bool:
         """See `OpenFile.is_copy`."""
-        self._fill(_HEAD_BYTES)
-        if digest(self._rest[: min(MARK_BYTES, place.offset)]) != place.head:
-            return False
-        content = self._again()
-        mark = content.skip(place.offset, MARK_BYTES)
-        return content.offset == place.offset and digest(mark) == place.mark and not content.read(1)
+        found = self._at(place)
+        return found is not None and not found[0].read(1)
 
     @property
     def end(self) -> Place:
@@ -88,8 +93,7 @@ class PackedFile:
 
     def begins_like(self, place: Place) -> bool:
         """See `OpenFile.begins_like`."""
-        self._fill(_HEAD_BYTES)
-        head = self._rest[: min(MARK_BYTES, place.offset)]
+        head = self._first(place.offset)
         if not head or digest(head) != place.head:
             return False
         content = self._again()
@@ -123,6 +127,13 @@ class PackedFile:
         self._head = (self._head + data[:MARK_BYTES])[:MARK_BYTES]
         self._mark = (self._mark + data[-MARK_BYTES:])[-MARK_BYTES:]
         return Taken(data, piece)
+
+    def _first(self, most: int) -> bytes:
+        """Return up to ``most`` bytes of the head."""
+        if not self.offset:
+            self._fill(_HEAD_BYTES)  # which is read next anyway
+            return self._rest[: min(MARK_BYTES, most)]
+        return self._again().read(min(MARK_BYTES, most)) or b""
 
     def _fill(self, most: int) -> None:
         if len(self._rest) < most:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
+from heeler.clock import Clock
 from heeler.sources.file_identity import Identity
 
 _PACKED = r"(?:\.(?:gz|zst|zstd|bz2|xz))?"
@@ -16,6 +17,13 @@ _BEHIND = re.compile(rf"[._-](?P<token>{_NUMBER}|{_DATE}|old|bak)(?P<rest>{_PACK
 # Not "-1": web.log, web-1.log and web-2.log are three logs.
 _WITHIN = re.compile(rf"(?:\.(?P<number>{_NUMBER})|[._-](?P<date>{_DATE}))(?P<rest>\.[^./]+{_PACKED})\Z")
 """What stands before the ending: ``app.1.log``, ``app-20261125.log.gz``."""
+MOST_LISTINGS = 20
+"""So many times a directory is listed while files in it are renamed."""
+
+RESTS_NS = 50_000_000
+"""What did not change for so long shows each change by its time; clocks of file systems tick every few milliseconds."""
+
+_BIRTH_ERROR_NS = 1_000  # macOS tells births as a fraction of seconds
 _PACKED_ENDINGS = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".lz4", ".Z", ".zip")
 
 
@@ -26,11 +34,19 @@ def is_packed(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """A file that rotation may have made of another. ``age`` is higher for older ones."""
+    """A file that rotation may have made of another. ``age`` is higher for older ones.
+
+    ``listed_ns`` is when its directory had changed last, by the clock of the file system.
+    """
 
     path: Path
     inode: int
     age: tuple[int, float, str]
+    listed_ns: int
+
+    def is_that(self, identity: Identity) -> bool:
+        """Tell whether this is the file that was seen: its inode is soon that of another, which is younger."""
+        return identity.inode == self.inode and identity.birth_ns <= self.listed_ns + _BIRTH_ERROR_NS
 
     @property
     def is_packed(self) -> bool:
@@ -39,21 +55,36 @@ class Rotated:
 
 
 class Listing:
-    """The names in a directory with their inodes, as of one instant. Empty where it cannot be listed."""
+    """The names in a directory with their inodes, as of one instant. Empty where it cannot be listed.
 
-    def __init__(self, directory: Path) -> None:
+    ``now_ns`` is the time, by which one sees whether the directory rests.
+    """
+
+    def __init__(self, directory: Path, now_ns: int = 0) -> None:
         self.directory = directory
         self.is_known = True
         """Whether it could be listed: what is not seen in one that could not is not gone."""
+        self.changed_ns = 0
+        """When a name in it changed last, by the clock of its file system."""
+        self._names: dict[str, int] = {}
         try:
-            with os.scandir(directory) as entries:
-                self._names = {entry.name: entry.inode() for entry in entries}
+            self._list(now_ns)
         except OSError:
             self._names, self.is_known = {}, False
         self._sorted = sorted(self._names)
         self._by_inode: dict[int, list[str]] = {}
         for name, inode in self._names.items():
             self._by_inode.setdefault(inode, []).append(name)
+
+    def _list(self, now_ns: int) -> None:
+        """List until nothing has changed meanwhile: a file that is renamed in between is seen twice, or not at all."""
+        for _ in range(MOST_LISTINGS):
+            # ctime, as somebody who copies a directory sets its mtime back.
+            before, self.changed_ns = self._names, self.directory.stat().st_ctime_ns
+            with os.scandir(self.directory) as entries:
+                self._names = {entry.name: entry.inode() for entry in entries}
+            if self._names == before or now_ns - self.directory.stat().st_ctime_ns > RESTS_NS:
+                return
 
     def of(self, identity: Identity) -> list[Path]:
         """Return the paths that may be this file; only opening one tells."""
@@ -76,21 +107,26 @@ class Listing:
                 break
             if (token := _token(other, name)) and not (is_packed(other) and _unpacked(other) in self._names):
                 path = self.directory / other
-                found.append(Rotated(path, self._names[other], _age(token, path)))
+                found.append(Rotated(path, self._names[other], _age(token, path), self.changed_ns))
         return sorted(found, key=lambda one: one.age, reverse=True)
 
 
 class Listings:
     """Directories as they were listed last, for all files in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._known: dict[Path, Listing] = {}
 
     def of(self, directory: Path) -> Listing:
         """Return the names in a directory, no older than the last `forget`."""
         if directory not in self._known:
-            self._known[directory] = Listing(directory)
+            self._known[directory] = self.anew(directory)
         return self._known[directory]
+
+    def anew(self, directory: Path) -> Listing:
+        """Return the names in a directory as of now."""
+        return Listing(directory, self._clock.now_us() * 1000)
 
     def forget(self) -> None:
         """List directories anew when they are asked for."""

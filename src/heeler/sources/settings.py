@@ -1,6 +1,7 @@
 """What every source can be told, whatever its kind."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from heeler.config.section import Section
@@ -22,8 +23,15 @@ class SourceSettings(Section):
     format: str = ""
     """The format of its lines; empty to detect it."""
 
+    zone: str = ""
+    """The zone of times that name none, as "Europe/Berlin" or "+02:00"; empty for UTC."""
+
     enabled: bool = True
     """Whether it runs."""
+
+    def doubts(self) -> Sequence[str]:
+        """Return what may keep it from giving lines here and now, a sentence each, for `heeler check`."""
+        return ()
 
     @abstractmethod
     def open(self, context: SourceContext) -> Source:

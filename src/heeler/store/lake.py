@@ -16,7 +16,7 @@ from heeler.store.catalog import open_for_writing, transaction
 from heeler.store.events import EVENT_FORMAT
 from heeler.store.lock import WriterLock
 from heeler.store.plan import Plan, insert_part
-from heeler.store.reading import newest_line_time
+from heeler.store.reading import newest_line_time, newest_record
 from heeler.store.records import complete
 from heeler.store.recovery import recover
 from heeler.store.segment import WrittenSegment, make_durable_folder, write_segment
@@ -116,7 +116,7 @@ class Lake:
         self.at_step("commit begins")
         number = self._last_tick() + 1
         event_format = self._register(EVENT_FORMAT) if any(one.batch.events for one in ready) else 0
-        plan = Plan(self.catalog, ready, self._line_time_of, event_format, self._record_heads)
+        plan = Plan(self.catalog, ready, self._line_time_of, event_format, self._record_head_of)
         metadata = plan.metadata(number, self._formats)
         written: dict[int, WrittenSegment] = {}
         for index, part in enumerate(plan.parts):
@@ -160,6 +160,11 @@ class Lake:
         if stream not in self._line_times:
             self._line_times[stream] = newest_line_time(self.catalog, self.folder, stream)
         return self._line_times[stream]
+
+    def _record_head_of(self, stream: int) -> int | None:
+        if stream not in self._record_heads and (stored := newest_record(self.catalog, self.folder, stream)):
+            self._record_heads[stream] = stored
+        return self._record_heads.get(stream)
 
     def _last_tick(self) -> int:
         row = self.catalog.execute("select value from setting where key = 'tick'").fetchone()

@@ -98,20 +98,23 @@ class Plan:
         ready: Sequence[Completed],
         line_time_of: Callable[[int], int | None] = lambda _: None,
         event_format: int = 0,
-        record_heads: Mapping[int, int] | None = None,
+        record_head_of: Callable[[int], int | None] = lambda _: None,
     ) -> None:
         """Work out the tick of the batches in ``ready``.
 
         ``line_time_of`` is asked for the time that the newest line of a stream told, and only where a batch begins
-        with a line that tells none. ``event_format`` is the id of the format of events, where there are any.
+        with a line that tells none; ``record_head_of`` for the seq of the line that its newest record begins with, and
+        only where a batch begins with a line that goes on with it. ``event_format`` is the id of the format of events,
+        where there are any.
         """
         self._catalog = catalog
         self._line_time_of = line_time_of
         self._event_format = event_format
         self.line_times: dict[int, int | None] = {}
         """By stream that was touched: the time that its newest line told, None where it told none."""
-        self.record_heads = {} if record_heads is None else dict(record_heads)
-        """By stream: the seq of the line that its newest record begins with, where that is known."""
+        self._record_head_of = record_head_of
+        self.record_heads: dict[int, int] = {}
+        """By stream that was touched: the seq of the line that the record of its newest finished line begins with."""
         self._streams = Streams(catalog)
         self._ready = ready
         # By source and part: the line that the next batch may join, and the seq of the first piece of a long line.
@@ -151,15 +154,13 @@ class Plan:
         stream.next_seq = second + one.rows.height - 1
         before_us = self._time_before(stream, one)
         numbers = numbered(one.rows, (first, second), before_us)
-        unknown = None if stream.is_new else first - 1
-        frame = self._with_heads(key, batch, joined(numbers, self.record_heads.get(stream.id, unknown)))
-        self.record_heads[stream.id] = frame["seq"][-1] if frame["head"][-1] is None else frame["head"][-1]
+        frame = self._with_heads(key, batch, joined(numbers, self._head_before(stream, one)))
         stream.add(frame, batch.bytes)
         self._unfinished[key] = None
         if batch.unfinished_bytes:
             self._unfinished[key] = _unfinished(stream, one, frame.tail(1))
             frame = frame.head(-1)
-        self._remember_time(stream, frame)
+        self._remember(stream, frame)
         self._count(one.counted)
         for table, rows in by_table(one.formats, frame).items():
             self._place(table, stream, rows)
@@ -186,9 +187,11 @@ class Plan:
             seqs = frame["seq"]
             self._extents.setdefault(table, []).append(Extent(stream, int(seqs[0]), int(seqs[-1]), frame.height))
 
-    def _remember_time(self, stream: Stream, frame: pl.DataFrame) -> None:
-        """Take note of the time that the newest of some rows told."""
+    def _remember(self, stream: Stream, frame: pl.DataFrame) -> None:
+        """Take note of the time that the newest of some finished rows told, and of where its record begins."""
         if frame.height:
+            seq, head = frame["seq"][-1], frame["head"][-1]
+            self.record_heads[stream.id] = seq if head is None else head
             told = frame["time_from"][-1] != FROM_RECEIVED
             self.line_times[stream.id] = int(frame["time"].to_physical()[-1]) if told else None
 
@@ -199,6 +202,12 @@ class Plan:
         if stream.id not in self.line_times:
             self.line_times[stream.id] = None if stream.is_new else self._line_time_of(stream.id)
         return self.line_times[stream.id]
+
+    def _head_before(self, stream: Stream, one: Completed) -> int | None:
+        """Return where the record begins that lines at the start of a batch go on with."""
+        if stream.id in self.record_heads or stream.is_new or not one.rows["continues"][0]:
+            return self.record_heads.get(stream.id)
+        return self._record_head_of(stream.id)
 
     def _join(self, key: tuple[str, str], stream: Stream, one: Completed) -> int | None:
         """Take away the unfinished line of a part if the first row is the same line; return the seq for that row.
@@ -217,7 +226,7 @@ class Plan:
                 line, *counts = last.parts
                 self._count({part.table: part.rows for part in counts})
                 self._place(line.table, last.stream, line.rows)
-                self._remember_time(last.stream, line.rows)
+                self._remember(last.stream, line.rows)
             else:
                 self._standing.append(name)
             return None

@@ -156,6 +156,20 @@ def _sorted(pieces: Sequence[Piece], matcher: Matcher) -> pl.DataFrame:
 
 def newest_line_time(catalog: sqlite3.Connection, folder: Path, stream: int) -> int | None:
     """Return the time of the newest finished line of a stream, or None if no line told that time."""
+    newest = _newest_line(catalog, folder, stream, pl.col("time").to_physical(), "time_from")
+    return newest[0] if newest is not None and newest[1] != FROM_RECEIVED else None
+
+
+def newest_record(catalog: sqlite3.Connection, folder: Path, stream: int) -> int | None:
+    """Return the seq of the line that the record of the newest finished line of a stream begins with, None for none."""
+    newest = _newest_line(catalog, folder, stream, pl.coalesce("head", "seq").alias("first"))
+    return newest[0] if newest is not None else None
+
+
+def _newest_line(
+    catalog: sqlite3.Connection, folder: Path, stream: int, *columns: str | pl.Expr
+) -> tuple[int, ...] | None:
+    """Return some columns of the newest finished line of a stream; None where there is none, or it cannot be read."""
     found = catalog.execute(
         'select coalesce(segment."table", recent."table"), path, data, last_seq from extent '
         "left join segment on segment.id = extent.segment left join recent on recent.id = extent.recent "
@@ -167,19 +181,18 @@ def newest_line_time(catalog: sqlite3.Connection, folder: Path, stream: int) -> 
         "where log_stream.id = ?",
         (stream,),
     ).fetchone()
-    newest: tuple[int, int, int | None] = (0, FROM_RECEIVED, None)
+    newest: tuple[int, ...] = (0,)
     for table, path, blob, last_seq in found:
         if last_seq <= newest[0]:
             break  # usually the second piece; the newest records may all be events, or lie in several pieces
         lines = (pl.col("log_group") == name[0]) & (pl.col("log_stream") == name[1]) & ~IS_EVENT
-        columns = ("seq", "time_from", pl.col("time").to_physical())
         try:
             piece = Piece(table, path and folder / path, blob).frame().filter(lines)
-            rows = piece.select(columns).top_k(1, by="seq").collect()
+            rows = piece.select("seq", *columns).top_k(1, by="seq").collect()
         except (OSError, pl.exceptions.ComputeError):
-            return None  # damaged: upkeep tells of it, and a tick must not fail for a time that is only a better guess
-        newest = max([newest, *rows.iter_rows()])
-    return newest[2] if newest[1] != FROM_RECEIVED else None
+            return None  # damaged: upkeep tells of it, and a tick must not fail for what is only a better guess
+        newest = max([newest, *rows.iter_rows()], key=lambda row: row[0])
+    return newest[1:] or None
 
 
 def lines_of(records: pl.DataFrame, formats: Mapping[int, Format]) -> list[bytes]:

@@ -13,6 +13,7 @@ from heeler.clock import Clock
 from heeler.errors import SourceUnavailable
 from heeler.formats import Format
 from heeler.formats.choose import Formats
+from heeler.formats.zones import Zone
 from heeler.ingest.watched import WatchStore
 from heeler.model import Chunk
 from heeler.pipeline import parsed
@@ -24,7 +25,7 @@ from heeler.views.escape import printable
 from heeler.views.invalid import InvalidLines
 from heeler.views.merge import Merge
 from heeler.views.snapshot import AlertLine, Block, Snapshot
-from heeler.views.watched_file import WatchedFile
+from heeler.views.watched_file import Read, WatchedFile
 from heeler.views.watched_files import WatchedFiles
 from heeler.views.watching import RECENT_SECONDS, Said, Watching
 
@@ -41,8 +42,8 @@ _TICK_SECONDS = 1.0
 class WatchOptions:
     """What to watch and how.
 
-    ``format`` None means that each file's format is detected, among those that are ``known``; ``screen`` that the last
-    lines are kept for one.
+    ``format`` None means that each file's format is detected, among those that are ``known``; ``zone`` is that of
+    stamps that name none; ``screen`` says that the last lines are kept for one.
     """
 
     paths: tuple[str, ...]
@@ -52,6 +53,7 @@ class WatchOptions:
     from_start: bool = False
     format: Format | None = None
     known: Formats | None = None
+    zone: Zone | None = None
     screen: bool = False
 
 
@@ -82,7 +84,7 @@ class WatchSession:
         self._alerts: list[AlertRow] = []  # told, but not handed to the store yet
         self._watching = Watching(options.rule, options.interval_s)
         self._replayed = [
-            WatchedFile(path, options.format, clock, known=options.known, replay=True)
+            WatchedFile(path, options.format, clock, known=options.known, zone=options.zone, replay=True)
             for path in options.paths
             if options.replay
         ]
@@ -91,6 +93,7 @@ class WatchSession:
             options.format,
             clock,
             known=options.known,
+            zone=options.zone,
             from_start=options.from_start,
             positions=store.positions if store else {},
         )
@@ -232,13 +235,13 @@ class WatchSession:
         file_of: Callable[[Chunk], WatchedFile],
         note: Callable[[Chunk], None],
     ) -> AsyncGenerator[pl.DataFrame, None]:
-        async def prepare(chunk: Chunk) -> Callable[[Chunk], pl.DataFrame]:
+        async def prepare(chunk: Chunk) -> Callable[[Chunk], Read]:
             return await file_of(chunk).prepare(chunk)
 
         async with aclosing(parsed(source, executor, prepare)) as chunks:
-            async for chunk, records in chunks:
-                file = file_of(chunk)
-                file.count(chunk, records)
+            async for chunk, read in chunks:
+                records = read.records
+                file_of(chunk).count(chunk, records)
                 note(chunk)
                 self._invalid.write(records)
                 for event in chunk.events:
@@ -249,7 +252,7 @@ class WatchSession:
                 # Whoever took the records has told by now what they led to.
                 if self._store:
                     alerts, self._alerts = self._alerts, []
-                    await self._store.put(chunk, file.likeliest, alerts)
+                    await self._store.put(chunk, read.format, read.receipt, alerts)
 
     async def _keep_alerts(self) -> None:
         if self._store:

@@ -5,8 +5,10 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import polars as pl
 
@@ -14,10 +16,13 @@ from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, UsageError
 from heeler.formats import Format, members_of, severity
 from heeler.formats.access import ACCESS_FORMATS
-from heeler.formats.choose import Formats, guesses, is_binary
+from heeler.formats.choose import PLAIN, Formats, is_binary
 from heeler.formats.lines import split
 from heeler.formats.section import sections
 from heeler.formats.timestamps import Receipt
+from heeler.formats.zones import Zone
+from heeler.ingest.days import Days
+from heeler.ingest.recognition import Recognition
 from heeler.model import Chunk
 from heeler.sources.file import FileSource
 from heeler.views.escape import printable
@@ -37,8 +42,16 @@ _LOG_COLUMNS = {"program", "host", "severity"}
 """What is read of records that are no requests."""
 
 _SAMPLE_BYTES = 256 << 10
-_ENOUGH_LINES = 100
-"""A format that parsed less than half of this many lines is looked for again."""
+_ANY_US = 1 << 61
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A chunk that was read: by which format, with what was known of it, and what is counted of its lines."""
+
+    format: Format
+    receipt: Receipt
+    records: pl.DataFrame
 
 
 class WatchedFile:
@@ -51,24 +64,29 @@ class WatchedFile:
         clock: Clock,
         *,
         known: Formats | None = None,
+        zone: Zone | None = None,
         replay: bool,
+        from_start: bool = True,
         look: bool = True,
     ) -> None:
-        """``look`` at what is there.
+        """``look`` at what is there, which is not read later unless it is read ``from_start``.
 
-        Raises `UsageError` for what cannot be watched (a directory, a device, a binary file, under ``replay`` also a
-        missing file), `EnvironmentFailed` for what may not be read.
+        ``zone`` is that of stamps that name none. Raises `UsageError` for what cannot be watched (a directory, a
+        device, a binary file, under ``replay`` also a missing file), `EnvironmentFailed` for what may not be read.
         """
         self.path = path
         self.state: Literal["waiting", "following", "ended"] = "following" if replay else "waiting"
         self.lines = self.parsed = self.bytes = 0
-        self.format = given
         self.message = ""
         self.beginning = ""
         """What the first lines of a file that exists already tell of its format, in a sentence."""
         self._given = given is not None
-        self._known = known
+        self._recognition = Recognition(given, known, fewest=0.0)  # what has no times is nothing to watch
+        self._zone = zone
         self._replay = replay
+        self._from_start = from_start
+        self._written_us: int | None = None
+        self._days = Days(self.read_once if replay and path != "-" else None)
         self._clock = clock
         if path != "-" and look:
             self._look(Path(path))
@@ -93,6 +111,8 @@ class WatchedFile:
                 )
             with path.open("rb") as file:
                 sample = file.read(_SAMPLE_BYTES)
+                before = b"" if self._from_start else _end_of(file, status.st_size)
+            self._written_us = status.st_mtime_ns // 1000 if self._replay else None
         except FileNotFoundError:
             if self._replay:
                 raise UsageError(
@@ -107,52 +127,44 @@ class WatchedFile:
             kind = UsageError if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR) else EnvironmentFailed
             raise kind(f"{self.shown_path} cannot be read: {error.strerror}.") from error
         else:
-            self._recognise(sample, refuse_binary=True)
+            chosen = self._recognition.format_for(sample, before)
+            self._refuse_binary(chosen, sample)
             if lines := split(sample[: sample.rfind(b"\n") + 1]):
-                parsed = int(self.likeliest.parse(lines, ())["parsed"].sum())
+                parsed = int(_timed(chosen).parse(lines, ())["parsed"].sum())
                 self.beginning = self._told(parsed, len(lines), "the first ")
 
     @property
-    def likeliest(self) -> Format:
-        """The format; where no access format fits, the likeliest one, which then says so of each line."""
-        return self.format or next(iter(ACCESS_FORMATS.values()))
+    def format(self) -> Format | None:
+        """The format of the newest chunk; None where none fits, as of plain text, which has no times."""
+        found = self._recognition.format
+        return None if found is PLAIN else found
 
-    def _recognise(self, sample: bytes, *, refuse_binary: bool) -> None:
-        """Choose the format by these bytes, unless one was given."""
+    def _refuse_binary(self, chosen: Format, sample: bytes) -> None:
         whole = sample[: sample.rfind(b"\n") + 1] or sample
-        lines = split(whole)
-        if self._given and self.format is not None:
-            parsed = bool(len(lines)) and bool(self.format.parse(lines, ())["parsed"].any())
-        else:
-            best = guesses(lines, self._known)
-            parsed = bool(best)
-            self.format = best[0].format if best else self.format
-        if refuse_binary and is_binary(whole) and not parsed:
+        if is_binary(whole) and not _timed(chosen).parse(split(whole), ())["parsed"].any():
             raise UsageError(f"{self.shown_path} is a binary file: it begins with NUL bytes and no line of it parses.")
 
-    async def prepare(self, chunk: Chunk) -> Callable[[Chunk], pl.DataFrame]:
-        """Return the parser for ``chunk``; the format is looked for as long as none fits."""
+    async def prepare(self, chunk: Chunk) -> Callable[[Chunk], Read]:
+        """Return the parser for ``chunk``; the format is looked for again where it fits no longer."""
         waits = any(event.what == "waiting" for event in chunk.events)
         self.state = "waiting" if waits and not chunk.data else "following"
         self.message = printable(chunk.events[-1].message) if chunk.events else ""
-        doubtful = self.lines < _ENOUGH_LINES and self.parsed * 2 < self.lines
-        if not self._given and chunk.data and (self.format is None or doubtful):
+        is_first = self._recognition.format is None
+        chosen = self._recognition.format or PLAIN
+        if chunk.data:
+            chosen = await asyncio.to_thread(self._recognition.format_for, chunk.data, chunk.data)
             # A file that is followed may get a hole of NULs at any time; that must not end the watch.
-            refuse = self.path == "-" and not self.lines
-            await asyncio.to_thread(self._recognise, chunk.data[:_SAMPLE_BYTES], refuse_binary=refuse)
-        return self._parse
-
-    def _parse(self, chunk: Chunk) -> pl.DataFrame:
-        chosen = self.likeliest
-        needed = COLUMNS | _LOG_COLUMNS if chosen.table == "log" else COLUMNS
-        needed = needed if "section" in chosen.offers else needed | {"path"}
-        records = chosen.parse(split(chunk.data), needed, Receipt(chunk.received_us))
-        return _complete(_requests(chosen, records))
+            if is_first and self.path == "-":
+                self._refuse_binary(chosen, chunk.data[:_SAMPLE_BYTES])
+        receipt = Receipt(chunk.received_us, self._written_us, self._zone)
+        return partial(_read, chosen, await self._days.known_for(chunk, chosen, receipt))
 
     def count(self, chunk: Chunk, records: pl.DataFrame) -> None:
         """Take note of what was read."""
+        parsed = int(records["parsed"].sum())
+        self._recognition.count(records.height, parsed)
         self.lines += records.height
-        self.parsed += int(records["parsed"].sum())
+        self.parsed += parsed
         self.bytes += len(chunk.data)
 
     def sentence(self) -> str:
@@ -172,16 +184,36 @@ class WatchedFile:
         return FileStatus(self.shown_path, self.state, name, self.lines, self.parsed, self.bytes, self.message)
 
 
+def _timed(chosen: Format) -> Format:
+    """Return the format to count by: where none fits the likeliest one, which then says so of each line."""
+    return next(iter(ACCESS_FORMATS.values())) if chosen is PLAIN else chosen
+
+
+def _read(chosen: Format, receipt: Receipt, chunk: Chunk) -> Read:
+    counted_by = _timed(chosen)
+    needed = COLUMNS | _LOG_COLUMNS if counted_by.table == "log" else COLUMNS
+    needed = needed if "section" in counted_by.offers else needed | {"path"}
+    # Times that lie ahead are judged by those of other lines, whatever the clock of this machine says.
+    records = counted_by.parse(split(chunk.data), needed, replace(receipt, ahead_us=_ANY_US))
+    return Read(chosen, receipt, _complete(_requests(counted_by, records)))
+
+
+def _end_of(file: BinaryIO, size: int) -> bytes:
+    """Return what stands before the lines that are to come."""
+    file.seek(max(0, size - _SAMPLE_BYTES))
+    return file.read(_SAMPLE_BYTES)
+
+
 def _requests(chosen: Format, records: pl.DataFrame) -> pl.DataFrame:
     """Return what is counted: requests, and of a format that has none each record, by its program and severity."""
+    if "continues" in records.columns:
+        records = records.filter(~pl.col("continues"))
     tables = [member.table for member in members_of(chosen)]
     if "access" in tables:
         if "member" not in records.columns:
             return records
         others = [number for number, table in enumerate(tables) if table != "access"]
         return records.filter(~(pl.col("member").is_in(others) & pl.col("parsed")))
-    if "continues" in records.columns:
-        records = records.filter(~pl.col("continues"))
     made = {"section": "program", "client": "host"}
     found = {name: pl.col(column) for name, column in made.items() if column in records.columns}
     if "severity" in records.columns:

@@ -10,6 +10,7 @@ from heeler.clock import Clock
 from heeler.errors import HeelerError
 from heeler.formats import Format
 from heeler.formats.choose import Formats
+from heeler.formats.zones import Zone
 from heeler.model import Chunk, Position
 from heeler.sources.file import FileSource
 from heeler.sources.file_names import Names
@@ -33,11 +34,13 @@ class WatchedFiles:
         clock: Clock,
         *,
         known: Formats | None = None,
+        zone: Zone | None = None,
         from_start: bool,
         positions: Mapping[str, Position] = {},
     ) -> None:
         self._given = given
         self._known = known
+        self._zone = zone
         self._clock = clock
         self._from_start = from_start
         self._positions = dict(positions)
@@ -62,7 +65,7 @@ class WatchedFiles:
         key = chunk.path or "-"
         if key in self._files:
             return self._files[key]
-        file = WatchedFile(key, self._given, self._clock, known=self._known, replay=False, look=False)
+        file = self._watched(key, look=False)
         # That a pattern was matched is told under its name, and stored; it is no file to be shown.
         return self._files.setdefault(key, file) if chunk.data or chunk.events else file
 
@@ -75,7 +78,19 @@ class WatchedFiles:
         self._positions[chunk.part] = chunk.position
 
     def _look(self, path: str) -> WatchedFile:
-        return WatchedFile(path, self._given, self._clock, known=self._known, replay=False)
+        return self._watched(path, look=True)
+
+    def _watched(self, path: str, *, look: bool) -> WatchedFile:
+        return WatchedFile(
+            path,
+            self._given,
+            self._clock,
+            known=self._known,
+            zone=self._zone,
+            replay=False,
+            from_start=self._from_start,
+            look=look,
+        )
 
     def _follow(self) -> FileSource:
         return FileSource(
