@@ -17,8 +17,8 @@ from heeler.daemon.wire import Head
 from heeler.errors import HeelerError
 from heeler.store.lake import Lake
 
-STOP_SECONDS = 8.0
-"""How long sources may take to give what they have taken in. The last commit comes after that, so that all of it is
+STOP_SECONDS = 7.0
+"""How long sources may take to give what they have taken in. The last commits come after that, so that all of it is
 over within ten seconds."""
 
 Service = Callable[["Daemon"], AbstractAsyncContextManager[None]]
