@@ -11,6 +11,7 @@ from pathlib import Path
 from committing import until
 from heeler.clock import SystemClock
 from heeler.formats.choose import FORMATS
+from heeler.formats.timestamps import Receipt
 from heeler.ingest.chunk import Destination
 from heeler.query.language import parse
 from heeler.sources import SourceContext
@@ -41,7 +42,7 @@ class Daemon:
                 continue
             known = FORMATS["heroku_drain" if chunk.data.startswith(b"<") else "json"]
             await loop.run_in_executor(self._writer, self._lake.register, known)
-            destination = Destination(self._lake, "web", "default", "", known)
+            destination = Destination(self._lake, "web", "default", "", known, Receipt(chunk.received_us))
             ready = await loop.run_in_executor(self._writer, destination.parse, chunk)
             tick = Tick((ready.completed.batch,), ())
             await loop.run_in_executor(self._writer, self._lake.commit, tick, [ready.completed])

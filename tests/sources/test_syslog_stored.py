@@ -7,6 +7,7 @@ from pathlib import Path
 
 from heeler.clock import SystemClock
 from heeler.formats.choose import FORMATS
+from heeler.formats.timestamps import Receipt
 from heeler.ingest.watched import WatchStore
 from heeler.query.language import parse
 from heeler.store.lake import Lake
@@ -27,7 +28,7 @@ def test_lines_are_stored_without_positions_and_found_by_their_host(tmp_path: Pa
     async def store(one: Listening, store: WatchStore) -> None:
         async with asyncio.timeout(20), store.writing():
             for chunk in one.chunks:
-                await store.put(chunk, FORMATS["rfc5424"], [])
+                await store.put(chunk, FORMATS["rfc5424"], Receipt(chunk.received_us), [])
 
     one = asyncio.run(receive())
     with closing(Lake(tmp_path)) as lake:
