@@ -45,6 +45,7 @@ def start(arguments: Sequence[str], log_file: Path, pid_file: Path) -> int:
     with open(ours, "rb", buffering=0) as pipe:  # noqa: PTH123 - a descriptor
         said = _said(pipe.fileno(), READY_SECONDS)
     if said == b"ready":
+        process.returncode = 0  # it lives on, and Python need not warn that it does
         pid_file.write_text(f"{process.pid}\n", encoding="ascii")
         return process.pid
     if said is None:

@@ -39,7 +39,7 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
             ipaddress.ip_network(text)
         except ValueError as error:
             raise ValueError(
-                f'{text!r} is no network: {error}. Write one such as "10.0.0.0/8" or "192.0.2.7".'
+                f'{text!r} is no network: {error}. Write one such as "192.0.2.0/24" or "192.0.2.7".'
             ) from error
     return value
 
@@ -70,7 +70,7 @@ class SyslogSettings(SourceSettings):
     """The file (PEM) with the authorities that sign the certificates of TLS clients; empty to ask for none."""
 
     allow: Networks = ()
-    """The networks that may send, ["10.0.0.0/8"]; this machine always may."""
+    """The networks that may send, ["192.0.2.0/24"]; this machine always may."""
 
     max_message: Annotated[Size, Field(ge=480, le=LONGEST_LINE_BYTES)] = 1 << 18
     """The longest message over TCP and TLS; of a longer one the rest is left out, with a record."""
@@ -97,7 +97,7 @@ class SyslogSettings(SourceSettings):
                 proof = ", or clients for TLS clients with a certificate" if name == "tls" else ""
                 raise ValueError(
                     f"{name} = {str(endpoint)!r} lets anybody write to the log who reaches it. Say who may: set allow, "
-                    f'such as allow = ["10.0.0.0/8"]{proof}.'
+                    f'such as allow = ["192.0.2.0/24"]{proof}.'
                 )
         return self
 
