@@ -150,13 +150,14 @@ class HttpSource:
         self._listener = Listener(self, limits, context.clock, most=settings.connections, secured=secured)
         self._counters = dict.fromkeys(("requests", "refused", "damaged"), 0)
         self._last_error = ""
-        self._closed = False
+        self._told_kinds: set[str] = set()
         self.port = 0
         """On which port it listens, once it is read."""
 
     async def read(self) -> AsyncIterator[Chunk]:
         """See `Source.read`."""
         self.port = await self._listener.open(self._settings.address)
+        self._context.notice(f"{self._context.name} listens on {replace(self._settings.address, port=self.port)}.")
         while (chunk := await self._batches.next()) is not None:
             yield chunk
 
@@ -214,7 +215,7 @@ class HttpSource:
             decoded, chunks = await asyncio.shield(decoding)
             if decoded.damaged:
                 self._counters["damaged"] += decoded.damaged
-                self._last_error = f"{request.path}: {decoded.damaged} records could not be read."
+                self._tell("damaged", f"A request to {request.path} had records that could not be read.")
             if chunks:
                 await self._batches.store(chunks, decoded.key)
         except Refused as refused:
@@ -235,8 +236,15 @@ class HttpSource:
 
     def _told(self, receiver: Receiver, request: Request, refused: Refused) -> Response:
         self._counters["refused"] += 1
-        self._last_error = str(refused)
+        self._tell(str(refused.status), f"A request was refused ({refused.status}). {refused}")
         return receiver.refuse(request, refused)
+
+    def _tell(self, kind: str, sentence: str) -> None:
+        """Tell people of each kind of trouble once; the counters tell how often, and the health the last one."""
+        self._last_error = sentence
+        if kind not in self._told_kinds:
+            self._told_kinds.add(kind)
+            self._context.notice(f"{self._context.name}: {sentence}")
 
     async def _decoded(self, receiver: Receiver, request: Request) -> tuple[Decoded, Sequence[Chunk]]:
         """Decompress and decode when it is this request's turn, which it keeps although its sender goes away."""
