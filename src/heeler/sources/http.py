@@ -115,6 +115,8 @@ class HttpSettings(SourceSettings):
                 f"The token must be {SHORTEST_TOKEN} or more letters, digits and signs without a space or slash; "
                 "`openssl rand -hex 24` makes one."
             )
+        if self.body > self.in_flight:
+            raise ValueError(f"A body may have {self.body:,} bytes, and only {self.in_flight:,} may be in flight.")
         if self.tls_key is not None and self.tls_certificate is None:
             raise ValueError("tls_key is given without tls_certificate.")
         return self
@@ -208,16 +210,20 @@ class HttpSource:
         self._counters["requests"] += 1
         request = self._named(request)
         receiver = _receiver(request) or _UNKNOWN
+        held = len(request.body)
         decoding = asyncio.ensure_future(self._decoded(receiver, request))
         decoding.add_done_callback(hear)
         request = replace(request, body=b"")
         try:
-            decoded, chunks = await asyncio.shield(decoding)
+            try:
+                decoded, chunks = await asyncio.shield(decoding)
+            except BaseException:
+                decoding.add_done_callback(lambda _: self.give_back(held))
+                raise
             if decoded.damaged:
                 self._counters["damaged"] += decoded.damaged
                 self._tell("damaged", f"A request to {request.path} had records that could not be read.")
-            if chunks:
-                await self._batches.store(chunks, decoded.key)
+            await self._batches.store(chunks, decoded.key, held)
         except Refused as refused:
             return self._told(receiver, request, refused)
         except Exception as error:  # noqa: BLE001 - a sender is told nothing of our faults, and others go on
@@ -247,12 +253,9 @@ class HttpSource:
             self._context.notice(f"{self._context.name}: {sentence}")
 
     async def _decoded(self, receiver: Receiver, request: Request) -> tuple[Decoded, Sequence[Chunk]]:
-        """Decompress and decode when it is this request's turn, which it keeps although its sender goes away."""
-        try:
-            async with self._decoding:
-                return await asyncio.to_thread(self._decode, receiver, request)
-        finally:
-            self.give_back(len(request.body))
+        """Decompress and decode when it is this request's turn."""
+        async with self._decoding:
+            return await asyncio.to_thread(self._decode, receiver, request)
 
     def _decode(self, receiver: Receiver, request: Request) -> tuple[Decoded, Sequence[Chunk]]:
         most = self._settings.body
