@@ -24,7 +24,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> int:
-    """Look whether everything is as Heeler needs it: permissions, port, disk, clock, store, and the daemon."""
+    """Look whether all is as Heeler needs it: permissions, port, disk, clock, store, and the daemon if one runs."""
     found: list[Finding] = []
     try:
         read = configured(found_configuration(config))

@@ -53,11 +53,13 @@ class Missed:
     """The files that stood at a path after the newest of which it is known, oldest first.
 
     ``has_newest`` says that this one was found beside them, and ``copy`` is a copy of it, gone on to where it was read.
+    ``lacks_some`` says that one could not be opened, or was renamed each time.
     """
 
     files: list[AnyFile]
     copy: AnyFile | None
     has_newest: bool
+    lacks_some: bool = False
 
 
 class Rotations:
@@ -80,9 +82,10 @@ class Rotations:
         """List the directories anew if a file was renamed since; tell whether."""
         if not self._is_stale:
             return False
+        before = self._listings
         self._known.forget()
         self._list()
-        return True
+        return self._listings != before
 
     @property
     def is_complete(self) -> bool:
@@ -97,6 +100,13 @@ class Rotations:
         """Return what looks like rotated files of the path, oldest first."""
         found = [one for way, listing in self._listings.items() for one in listing.rotated(way.name)]
         return list({one.inode: one for one in found}.values())
+
+    def is_older(self, file: AnyFile, other: AnyFile) -> bool:
+        """Tell whether a rotated file came before another; each did where that is none, but stands at the path."""
+        inodes = [one.inode for one in self.rotated()]
+        if other.identity.inode not in inodes:
+            return True
+        return file.identity.inode in inodes[: inodes.index(other.identity.inode)]
 
     def grown(self, place: Place) -> bool:
         """Tell whether somebody has written to a rotated file after it was read to its end."""
@@ -169,7 +179,9 @@ class Rotations:
         copies = [file for file in files if not apart_from(file.identity) and not _holds_any(file, longer)]
         # One that holds just what was read goes first: more files may begin alike than are copies.
         found = next((file for file in copies if file.is_copy(place)), None)
-        found = next((file for file in [found, *copies] if file and file.resume(place)), None)
+        # The few bytes of half a line begin many files.
+        telling = [file for file in copies if file.tells(place)]
+        found = next((file for file in [found, *telling] if file and file.resume(place)), None)
         if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
             found = copies[0]
             found.go_to_end()
@@ -243,22 +255,24 @@ class Rotations:
         for _ in range(MOST_LISTINGS):
             missed = self._after(newest, skip, ends, since_ns or newest.identity.birth_ns)
             if not self._list_again():
-                break
+                return missed
             for one in [*missed.files, missed.copy]:
                 if one:
                     one.close()
-        return missed
+        return replace(self._after(newest, skip, ends, since_ns or newest.identity.birth_ns), lacks_some=True)
 
     def _after(self, newest: Place, skip: Test, ends: Test, since_ns: int) -> Missed:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
+        lacks_some = False
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
         for rotated in reversed(self.rotated()):
             file = self.open(rotated)
             if file is None:
+                lacks_some |= not self._is_stale and _was_written(rotated.path, newest.written_ns)
                 continue
             # Others may begin alike: only where it is not there itself a copy of it is looked for.
-            may_be = file.identity.may_be(newest.identity) or not is_listed
+            may_be = file.identity.may_be(newest.identity) or (not is_listed and newest.offset and file.tells(newest))
             if newest.offset and may_be and file.resume(newest):
                 copy = file
                 break
@@ -280,7 +294,7 @@ class Rotations:
         if copy and copy.identity.may_be(newest.identity):
             copy.close()
             copy = None
-        return Missed(later[::-1], copy, has_newest)
+        return Missed(later[::-1], copy, has_newest, lacks_some)
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:
@@ -293,6 +307,13 @@ class Rotations:
         self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None
+
+
+def _was_written(path: Path, since_ns: int) -> bool:
+    try:
+        return path.lstat().st_mtime_ns >= since_ns
+    except OSError:
+        return False
 
 
 def _holds_any(file: AnyFile, places: list[Place]) -> bool:

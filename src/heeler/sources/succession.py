@@ -137,7 +137,11 @@ class Succession:
         return _is_of(self._here, place) or self._rotations.path_of(place) is not None
 
     def _is_the_same_here(self, place: Place) -> bool:
-        return self._here is not None and place.offset > 0 and self._here.resume(place)
+        here, was = self._here, place.identity
+        if here is None or not place.offset:
+            return False
+        is_disk_back = (here.identity.inode, here.identity.birth_ns) == (was.inode, was.birth_ns)
+        return (is_disk_back or here.tells(place)) and here.resume(place)
 
     def _is_seen(self, file: AnyFile) -> bool:
         """Tell whether a rotated file is no missed one."""
@@ -151,7 +155,7 @@ class Succession:
         """
         is_there = missed.has_newest or _is_of(self._here, newest) or not newest.identity.inode
         is_told = any(number == newest.generation for number, _ in self._events)
-        return self._is_lacking or (bool(missed.files) and not is_there and not is_told)
+        return self._is_lacking or missed.lacks_some or (bool(missed.files) and not is_there and not is_told)
 
     def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
         """Read on in a copy of a file that is gone: what was added to the copy is unread."""

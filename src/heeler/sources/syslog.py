@@ -16,7 +16,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from heeler.config.values import Duration, Size
-from heeler.model import LONGEST_LINE_BYTES, Chunk, Position
+from heeler.model import LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
 from heeler.sources import Source, SourceContext, SourceHealth
 from heeler.sources.settings import SourceSettings
 from heeler.sources.syslog_address import Admission, Endpoint, endpoint_of
@@ -193,6 +193,9 @@ class SyslogSource:
                 break
             await asyncio.sleep(0)
         for listener in self.tcp:
+            if listener.has_unread:
+                message = f"{listener.name} was closed before all that was sent to it was read; the rest is lost."
+                self._inbox.put(listener.name, listener.name, SourceEvent("stopped", message, lost_bytes=-1))
             await listener.close()
         self._is_closed = True
         self._inbox.end()

@@ -11,6 +11,7 @@ from heeler.query import regex, tree
 from heeler.query.conditions import token_pattern
 from heeler.query.fields import FIELDS, Kind
 from heeler.query.tree import Condition
+from heeler.store.events import IS_EVENT
 from heeler.store.multiline import MORE
 from heeler.store.searching import LINE
 from heeler.views.escape import printable
@@ -38,7 +39,9 @@ class Found:
 
         All is escaped. Of a record of very many lines the first are shown.
         """
-        wholes = [_lines(record) for record in _records(records)]
+        wholes = [
+            [told] if told else _lines(record) for told, record in zip(_told(records), _records(records), strict=True)
+        ]
         shown = iter(self._shown([line for whole in wholes for line in whole[:_MOST_LINES]]))
         origins = records.select("time", "log_group", "log_stream").iter_rows()
         for (time, group, stream), whole in zip(origins, wholes, strict=True):
@@ -90,6 +93,14 @@ class Found:
     def as_bytes(records: pl.DataFrame) -> bytes:
         """Return the lines exactly as they came."""
         return b"".join(_records(records))
+
+
+def _told(records: pl.DataFrame) -> list[bytes | None]:
+    """Return what each record tells that is no line but an event: a gap, a restart; None for lines."""
+    if not {"ending", "raw", "message"} <= set(records.columns):
+        return [None] * records.height
+    told = pl.when(IS_EVENT).then(pl.lit("-- ") + pl.col("message")).cast(pl.Binary)
+    return records.select(told=told)["told"].to_list()
 
 
 def _records(records: pl.DataFrame) -> list[bytes]:
