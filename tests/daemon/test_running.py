@@ -11,9 +11,12 @@ from batches import stored
 from heeler.clock import SystemClock
 from heeler.daemon import running
 from heeler.daemon.configuration import configured
+from heeler.daemon.remote import RemoteStore
 from heeler.daemon.running import Daemon
 from heeler.daemon.setup import Setup, setup_of
 from heeler.errors import ConfigurationError, EnvironmentFailed
+from heeler.formats.choose import PLAIN
+from heeler.ingest.files import Ingest, IngestOptions
 from heeler.store import Completed, Tick
 from heeler.store.lake import Lake
 
@@ -145,3 +148,29 @@ def test_a_configuration_that_is_read_while_it_ends_starts_nothing(tmp_path: Pat
         assert "b" not in daemon._running
 
     run(tmp_path, scenario)
+
+
+def test_a_file_that_is_followed_and_taken_in_at_once_is_stored_once(tmp_path: Path) -> None:
+    """By three commands beside the process, while it grows: whoever comes first stores a line."""
+    log = tmp_path / "a.log"
+    log.write_bytes(b"".join(b"%d\n" % number for number in range(2000)))
+
+    def ingest() -> None:
+        with closing(RemoteStore(tmp_path / "lake", "heeler ingest")) as store:
+            options = IngestOptions((str(log),), "a", format=PLAIN, chunk_bytes=500, tick_bytes=2000)
+            asyncio.run(Ingest(store, options, SystemClock(), notice=lambda _: None).run())
+
+    async def scenario(daemon: Daemon, _: Lake) -> None:
+        for _ in range(3):
+            commands = [asyncio.to_thread(ingest) for _ in range(3)]
+            with log.open("ab") as file:
+                file.write(b"more\n" * 1000)
+            for failure in await asyncio.gather(*commands, return_exceptions=True):
+                assert failure is None or isinstance(failure, EnvironmentFailed), failure
+        with log.open("ab") as file:
+            file.write(b"last\n")
+        collector = daemon._running["a"][0]
+        await until(lambda: collector.counts.last_line_us and b"last\n" in stored(tmp_path / "lake"))
+
+    run(tmp_path, scenario)
+    assert stored(tmp_path / "lake") == log.read_bytes()
