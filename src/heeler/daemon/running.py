@@ -11,8 +11,9 @@ from heeler.daemon.canary import CanarySettings
 from heeler.daemon.collector import Collector
 from heeler.daemon.control import Control
 from heeler.daemon.intake import Intake
+from heeler.daemon.observing import status_of
 from heeler.daemon.setup import Mirror, Setup
-from heeler.daemon.status import Status, status_of
+from heeler.daemon.status import Status
 from heeler.daemon.systemd import Systemd
 from heeler.daemon.wire import Head
 from heeler.errors import HeelerError
