@@ -7,7 +7,7 @@ from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import Place
 from heeler.sources.generations import AnyFile, Missed, Rotations
-from heeler.sources.row import Row
+from heeler.sources.row import Row, holds
 
 if TYPE_CHECKING:
     from heeler.model import SourceEvent
@@ -145,7 +145,16 @@ class Succession:
 
     def _is_seen(self, file: AnyFile) -> bool:
         """Tell whether a rotated file is no missed one."""
-        return (self._here is not None and file.identity.may_be(self._here.identity)) or self._row.is_known(file)
+        if self._here and (_is_of(self._here, file.place) or self._is_made_of_here(file, self._here)):
+            return True
+        return self._row.is_known(file)
+
+    def _is_made_of_here(self, file: AnyFile, here: OpenFile) -> bool:
+        """Tell whether a file is a copy of the one that is here, which was rotated while we looked.
+
+        One that was written before that was born only begins it, as a file that holds nothing but a head.
+        """
+        return file.written_ns >= here.identity.birth_ns and bool(file.end.offset) and holds(here, file.end)
 
     def _lacks_some(self, missed: Missed, newest: Place) -> bool:
         """Tell whether files may have been removed of which nobody knows.
