@@ -6,7 +6,7 @@ from pathlib import Path
 from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import KnownFiles, Place
-from heeler.sources.generations import AnyFile, Generation, Rotations
+from heeler.sources.generations import AnyFile, Generation, Rotations, Sought
 from heeler.sources.row import Reading, Row, holds
 from heeler.sources.succession import Succession
 
@@ -157,7 +157,7 @@ class Lineage:
         def ends(one: AnyFile) -> bool:
             return (copy is not None and one.identity.may_be(copy.identity)) or self.row.is_read(one)
 
-        missed = rotations.after(was, skip, ends)
+        missed = rotations.after(was, Sought(skip, ends))
         older = [one for one in missed.files if rotations.is_older(one, here)]
         for one in [*missed.files, missed.copy]:
             if one and one not in older:
