@@ -23,6 +23,7 @@ COMMANDS = {
     "streams": "streams:streams",
     "formats": "formats:formats",
     "stats": "stats:stats_command",
+    "report": "report:report",
     "sql": "sql:sql",
     "delete": "delete:delete",
     "run": "run:run",
