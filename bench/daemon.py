@@ -104,8 +104,8 @@ def over_http(one: Collecting, name: str, load: http_source.Load) -> int:
     seconds, cpu = time.perf_counter() - begun, one.cpu_s - cpu
     records = len(took) * load.batch
     print(
-        f"{name}: {records / seconds:,.0f} records/s acknowledged ({NEEDED[name]:,} are needed), {cpu / seconds:.2f} cores, "
-        f"{one.peak_mb:.0f} MB at most; answered after {took[len(took) // 2] * 1000:.0f} ms, "
+        f"{name}: {records / seconds:,.0f} records/s acknowledged ({NEEDED[name]:,} are needed), "
+        f"{cpu / seconds:.2f} cores, {one.peak_mb:.0f} MB at most; answered after {took[len(took) // 2] * 1000:.0f} ms, "
         f"p99 {took[len(took) * 99 // 100] * 1000:.0f} ms; {len(refusals)} refused"
     )
     return records
@@ -127,7 +127,7 @@ def over_syslog(one: Collecting, kind: str, seconds: float) -> tuple[int, int]:
     drops = one.status()["syslog"]["counters"].get("kernel_drops", 0)  # type: ignore[attr-defined]  # a table in it
     print(
         f"syslog over {kind}: {taken:,} of {sent:,} lines in {lasted:.1f} s, {taken / lasted:,.0f} lines/s "
-        f"({rate:,} are needed), {cpu / lasted:.2f} cores, {one.peak_mb:.0f} MB at most; {drops:,} datagrams dropped by the kernel"
+        f"({rate:,} are needed), {cpu / lasted:.2f} cores, {one.peak_mb:.0f} MB at most; {drops:,} datagrams dropped"
     )
     return sent, taken
 
@@ -147,9 +147,7 @@ def main() -> int:
             taken = sum(over_syslog(one, kind, given.seconds)[1] for kind in ("newline", "udp"))
         stored = {group: int(one.heeler("search", f"group:{group}", "--count") or 0) for group in ("shop", "syslog")}
         others = int(one.heeler("search", "", "--count") or 0) - stored["syslog"]
-    print(
-        f"{acknowledged:,} records were acknowledged and {others:,} stored; of syslog {taken:,}, {stored['syslog']:,}"
-    )
+    print(f"{acknowledged:,} acknowledged and {others:,} stored; of syslog {taken:,}, {stored['syslog']:,}")
     return int(others < acknowledged or stored["syslog"] < taken)
 
 
