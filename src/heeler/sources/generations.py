@@ -200,9 +200,13 @@ class Rotations:
         # The few bytes of half a line begin many files.
         telling = [file for file in copies if file.tells(place)]
         found = next((file for file in [found, *telling] if file and file.resume(place)), None)
-        if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
-            found = copies[0]
-            found.go_to_end()
+        if found is None:
+            # Of what came after it all begins with another content, so the oldest is the one.
+            born_ns = place.identity.birth_ns
+            begun = [file for file in copies if file.identity.birth_ns >= born_ns and file.begins_like(place)]
+            found = begun[-1] if begun else None
+            if found:
+                found.go_to_end()
         for file in files:
             if file is not found:
                 file.close()
