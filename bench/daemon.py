@@ -105,7 +105,8 @@ def over_http(one: Collecting, name: str, load: http_source.Load) -> int:
     records = len(took) * load.batch
     print(
         f"{name}: {records / seconds:,.0f} records/s acknowledged ({NEEDED[name]:,} are needed), "
-        f"{cpu / seconds:.2f} cores, {one.peak_mb:.0f} MB at most; answered after {took[len(took) // 2] * 1000:.0f} ms, "
+        f"{cpu / seconds:.2f} cores, {one.peak_mb:.0f} MB at most; "
+        f"answered after {took[len(took) // 2] * 1000:.0f} ms, "
         f"p99 {took[len(took) * 99 // 100] * 1000:.0f} ms; {len(refusals)} refused"
     )
     return records

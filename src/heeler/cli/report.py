@@ -17,7 +17,8 @@ from heeler.cli.query_option import (
     read_query,
     tell_unknown,
 )
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.errors import EnvironmentFailed, Exit, UsageError
 from heeler.query.period import moment_us

@@ -12,7 +12,7 @@ from heeler.formats import Format
 from heeler.formats.lines import split
 from heeler.formats.severity import graded
 from heeler.formats.timestamps import Receipt
-from heeler.store.opening import lake_folder
+from heeler.store.url import lake_folder
 
 
 class Plan(NamedTuple):
