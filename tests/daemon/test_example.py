@@ -41,6 +41,20 @@ def examples() -> list[Example]:
 
 EXAMPLES = examples()
 
+_TCP, _TLS = 'tcp = "127.0.0.1:5514"', 'tls = "127.0.0.1:6514"'
+_CERTIFICATE = 'certificate = "a.pem"'
+NEEDED = {
+    ("sources.example-syslog", ""): [_TCP],
+    ("sources.example-syslog", "tcp"): [],
+    ("sources.example-syslog", "udp"): [],
+    ("sources.example-syslog", "tls"): [_CERTIFICATE],
+    ("sources.example-syslog", "certificate"): [_TLS],
+    ("sources.example-syslog", "key"): [_TLS, _CERTIFICATE],
+    ("sources.example-syslog", "clients"): [_TLS, _CERTIFICATE],
+    ("sources.example-http", "tls_key"): ["tls_certificate = 'a.pem'"],
+}
+"""What some settings need beside them, by section and name; without a name, what the others of a section need."""
+
 
 def test_as_it_is_written_it_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "heeler.toml"
@@ -53,12 +67,19 @@ def test_as_it_is_written_it_changes_nothing(tmp_path: Path) -> None:
 def test_each_setting_is_right_without_its_comment_sign(
     one: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NAME", "a secret that is long")
-    needed = [other.line for other in EXAMPLES if other.section == one.section and other.required and other != one]
+    monkeypatch.setenv("NAME", "a-secret-that-is-long")
+    needed = [
+        other.line
+        for other in EXAMPLES
+        if other.section == one.section and other.required and other != one and other.name != "kind"
+    ]
     if one.section.startswith("formats") and one.name not in {"pattern", "template"}:
         needed.append("pattern = '(?<time>) (?<level>) (?<message>.*)'")
     if one.section.startswith("redact") and one.name not in {"replacement", "hash_key"}:
         needed.append("replacement = '*'")
+    if one.section.startswith("sources") and one.name != "kind":
+        needed.append(f"kind = '{one.section.rpartition('-')[2]}'")
+    needed += NEEDED.get((one.section, one.name), NEEDED.get((one.section, ""), []))
     lines = [f"[{one.section}]"] if one.section else []
     if one.section.startswith("redact"):
         lines = ["[sources.shop]", "kind = 'file'", "paths = ['x']", *lines]

@@ -8,12 +8,11 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from heeler.config.values import Duration, Secret, Size
+from heeler.config.values import Duration, PathIn, Secret, Size
 from heeler.errors import UsageError
 from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position
 from heeler.sources import SourceContext, SourceHealth
@@ -68,10 +67,10 @@ class HttpSettings(SourceSettings):
     token: Secret | None = None
     """What senders must know: as a bearer token, as the password of any user, or in front of the path."""
 
-    tls_certificate: Path | None = None
+    tls_certificate: PathIn | None = None
     """A file with the certificate chain in PEM; with it the listener speaks TLS only."""
 
-    tls_key: Path | None = None
+    tls_key: PathIn | None = None
     """A file with the private key in PEM, where it is not in that of the certificate."""
 
     body: Size = Field(default=16 << 20, ge=1 << 10, le=1 << 30)
