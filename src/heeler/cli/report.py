@@ -26,7 +26,7 @@ from heeler.views.escape import printable
 from heeler.views.report.data import as_csv
 from heeler.views.report.model import TABLES, Report
 from heeler.views.report.reading import ROWS, ReportQuestion, read_report
-from heeler.views.report.text import as_text
+from heeler.views.report.text import BRIEF, as_text
 from heeler.views.report.writing import FORMATS
 from heeler.views.stats import BUCKET_S
 
@@ -68,7 +68,8 @@ def report(
         raise UsageError("The period is turned round: --until is not after --since.")
     with closing(reading(store)) as reader:
         tell_unknown(reader, asked)
-        question = ReportQuestion(asked, since_us, until_us, top, now_us)
+        tables = (table,) if table else BRIEF if short and how == "text" else tuple(TABLES)
+        question = ReportQuestion(asked, since_us, until_us, top, now_us, tables)
         made = read_report(reader, question, deadline(timeout, clock)[1])
     _write(_written(made, how, out, table, short=short, cow=cow), out)
     return Exit.DONE
