@@ -226,8 +226,8 @@ class Play:
         for old in self._all_rotated():
             if int(old.name.removeprefix(f"{self.real.name}.").partition(".")[0]) > 1 + how % 3:
                 numbers = self._numbers(old)
-                is_known = numbers & stored or old.stat().st_ino in self.stood
-                # The other is a copy of what was truncated before anybody saw it.
+                is_known = numbers & stored or (old.stat().st_ino in self.stood and not self.path.is_symlink())
+                # The other is a copy of what was truncated before anybody saw it, or in a folder that nobody knew yet.
                 gone = self.lost if is_known else self.unseen
                 gone |= numbers - stored
                 old.unlink()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 import polars as pl
 import pytest
@@ -12,15 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from heeler.daemon.packing import FormatKey, formats_in, packed_tick, unpacked_tick
 from heeler.daemon.wire import (
     LONGEST_BLOBS_BYTES,
     LONGEST_HEAD_BYTES,
-    FormatKey,
     Message,
-    formats_in,
-    packed_tick,
+    Rooms,
     receive,
-    unpacked_tick,
 )
 from heeler.errors import EnvironmentFailed
 from heeler.formats import Format, members_of
@@ -94,7 +93,8 @@ def through_a_stream(packed: bytes) -> Message | None:
         reader = asyncio.StreamReader()
         reader.feed_data(packed)
         reader.feed_eof()
-        return await receive(reader)
+        async with AsyncExitStack() as held:
+            return await receive(reader, Rooms(), held)
 
     return asyncio.run(read())
 

@@ -40,3 +40,14 @@ def test_it_comes_once_where_the_file_is_rotated_while_nobody_looks(log: Path, s
     stage.run(stage.advance(2), stage.advance(2))
 
     assert [chunk.data for chunk in stage.chunks if chunk.data] == [b"one\n", b"half", b"two\n"]
+
+
+def test_half_a_line_is_too_little_to_know_a_file_by(log: Path, stage: Stage) -> None:
+    """It was taken for a line, its file is gone, and the next one begins with the same byte."""
+    stage.run(rotate(log), append(log, b"t"), rotate(log), *[stage.advance(70)] * 3)
+    log.with_name("app.log.1").unlink()
+    log.unlink()
+    append(log, b"two\n")()
+    stage.run()
+
+    assert stage.data == b"one\nttwo\n"

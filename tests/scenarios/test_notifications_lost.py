@@ -10,7 +10,7 @@ import pytest
 from heeler.clock import FakeClock
 from heeler.sources import file_changes
 from heeler.sources.file_changes import Inotify
-from stage import Script, Stage, append
+from stage import Script, Stage, append, rotate
 
 OVERFLOW = struct.pack("=iIII", -1, 0x4000, 0, 0)
 
@@ -38,6 +38,26 @@ def test_after_an_overflow_every_file_is_looked_at(tmp_path: Path) -> None:
     stage.run(*[lambda: [append(log, b"two\n")() for log in logs]])  # the stage tells as an overflow does
 
     assert stage.data.count(b"two\n") == 700
+
+
+@pytest.mark.parametrize("tells", [None, frozenset()], ids=["overflow", "polled"])
+def test_late_lines_in_a_rotated_file_are_read_where_nobody_tells_of_them(
+    log: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch, tells: frozenset[str] | None
+) -> None:
+    """The file was let go long before."""
+    rotated = [rotate(log), *[stage.advance(70)] * 2, lambda: None]
+    stage.run(*rotated)
+    monkeypatch.setattr(Script, "trouble", "" if tells is None else "No watch is left.")
+    wait = Script.wait
+
+    async def wait_untold(self: Script, seconds: float) -> frozenset[str] | None:
+        await wait(self, seconds)
+        return tells
+
+    monkeypatch.setattr(Script, "wait", wait_untold)
+    stage.run(append(log.with_name("app.log.1"), b"late\n"), stage.advance(1), lambda: None)
+
+    assert stage.data == b"one\nlate\n"
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.ENOMEM])

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from heeler.sources import file_following
+from heeler.sources import file_following, generations
+from heeler.sources.descriptors import Descriptors
 from heeler.sources.file_identity import Signature, signature_at
-from stage import Stage, append
+from stage import Stage, append, rotate
 
 
 class Denied:
@@ -37,6 +38,26 @@ def test_one_warning_and_then_reading_goes_on_where_it_was(
     stage.run(lambda: None, denied.restore)
 
     assert stage.data == b"one\ntwo\n"
+
+
+def test_a_missed_file_that_may_not_be_read_leaves_a_record(
+    log: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        append(log, b"%d\n" % number)()
+        rotate(log)()
+    opened = generations._opened
+
+    def denied(path: Path, descriptors: Descriptors) -> generations.AnyFile:
+        if path.name == "app.log.2":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, descriptors)
+
+    monkeypatch.setattr(generations, "_opened", denied)
+    stage.run()
+
+    assert stage.data == b"one\n0\n2\n"
+    assert stage.events == ["removed"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -244,6 +244,28 @@ def test_connections_that_say_nothing_whole_are_closed() -> None:
     asyncio.run(scenario())
 
 
+def test_whoever_waits_for_us_is_not_idle_and_what_is_left_at_the_end_is_recorded() -> None:
+    async def scenario() -> None:
+        clock = FakeClock()
+        async with listening(tcp="0", clock=clock, read=False) as one:
+            one.source._inbox.put("p", "s", b"x" * CHUNK_BYTES)
+            reader, writer = await asyncio.open_connection(*one.tcp)
+            writer.write(b"<13>waiting\n")
+            await soon(lambda: one.source.tcp[0].has_unread)
+            await clock.advance(120)
+            assert one.source.tcp[0].idle == 0
+            closing = asyncio.create_task(one.source.close())
+            await asyncio.sleep(0)
+            await clock.advance(3)
+            await closing
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+        assert [event.what for event in one.events] == ["stopped"]
+
+    asyncio.run(scenario())
+
+
 def test_forged_addresses_share_one_stream() -> None:
     streams = Streams(2)
     assert [streams.of(address) for address in "abcab"] == ["a", "b", OTHERS, "a", "b"]

@@ -1,6 +1,6 @@
 """Records as text for people."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from heeler.views.found import Found
 def test_a_record_that_is_no_line_tells_what_happened_and_escapes_it() -> None:
     records = pl.DataFrame(
         {
-            "time": [datetime(2026, 11, 25, 10)] * 2,
+            "time": [datetime(2026, 11, 25, 10, tzinfo=UTC).replace(tzinfo=None)] * 2,
             "log_group": ["app"] * 2,
             "log_stream": ["web"] * 2,
             "message": ["120 bytes were lost: \x1b[2J", None],

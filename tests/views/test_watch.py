@@ -500,6 +500,33 @@ def test_what_cannot_be_watched_is_refused_at_once(
         WatchSession(options, FakeClock(), invalid=invalid, say=print, notice=print)
 
 
+@pytest.mark.parametrize("named", ["", "*.log"], ids=["directory", "pattern"])
+def test_the_files_of_a_directory_or_pattern_are_watched(tmp_path: Path, named: str) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+
+    async def scenario() -> None:
+        watch = Watch(folder / named, from_start=True)
+        await watch.noticed(f"waiting for files that are {folder}/*")
+        assert [file.state for file in watch.session.snapshot().files] == ["waiting"]
+        await watch.stop()
+
+        for number, name in enumerate(["a.log", "b.log"]):
+            (folder / name).write_bytes(lines(0, *range(number)))
+        (folder / "b.log.1").write_bytes(lines(0) * 9)
+        again = Watch(folder / named, from_start=True)
+        snapshot = await again.until(is_parsed(3))
+        assert {file.path: file.lines for file in snapshot.files} == {f"{folder}/a.log": 1, f"{folder}/b.log": 2}
+        assert not any("waiting" in notice for notice in again.notices)
+        assert any(notice.startswith(f"{folder}/a.log: common") for notice in again.notices)
+        with (folder / "a.log").open("ab") as file:
+            file.write(lines(1))
+        await again.until(is_parsed(4))
+        await again.stop()
+
+    run(scenario)
+
+
 def test_nuls_in_a_file_of_which_a_line_parses_are_no_binary_file(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(b"\0\0\n" + lines(0, 1))

@@ -12,7 +12,7 @@ from heeler.cli.config_option import ConfigOption
 from heeler.cli.store_option import StoreOption, writing
 from heeler.clock import SystemClock
 from heeler.config.finding import found_configuration
-from heeler.daemon.background import tell_starter
+from heeler.daemon.background import Starter
 from heeler.daemon.configuration import Configured, configured
 from heeler.daemon.own_log import own_log
 from heeler.daemon.running import Daemon
@@ -44,6 +44,7 @@ def run(
 
     `heeler start` does the same in the background.
     """
+    starter = Starter(ready_fd)
     try:
         path = found_configuration(config)
         first = configured(path)
@@ -66,8 +67,8 @@ def run(
                 services=[service(first.settings.web.listen), appending(first.settings.report)],
                 systemd=Systemd(),
             )
-            asyncio.run(daemon.run(ready=lambda: tell_starter(ready_fd, "ready")))
+            asyncio.run(daemon.run(ready=lambda: starter.tell("ready")))
     except HeelerError as error:
-        tell_starter(ready_fd, str(error))
+        starter.tell(str(error))
         raise
     return Exit.DONE

@@ -30,7 +30,12 @@ DEFAULT_FILE = "/tmp/access.log"  # noqa: S108 - the path that the command line 
 
 def watch(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE", show_default=False, help="Access logs; - is standard input.")
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            show_default=False,
+            help="Access logs, directories of such, or patterns in quotes; - is standard input.",
+        ),
     ] = None,
     interval: Annotated[str, typer.Option(help="The length of a block of statistics.")] = "10s",
     window: Annotated[str, typer.Option(help="The time over which the alert averages.")] = "2m",

@@ -180,7 +180,7 @@ class Collector:
         group, stream = self._place_of(chunk)
         if self._mirror is not None and chunk.data:
             await asyncio.to_thread(self._mirror.write, group, stream, _finished(chunk))
-        recognition = self._recognition(group, stream)
+        recognition = self._recognition(chunk, group, stream)
         before = recognition.format
         known = before or PLAIN
         if chunk.data:
@@ -198,7 +198,7 @@ class Collector:
             self.counts.events += 1
             if not event.repeated:
                 self._intake.notice(f"{self.name}: {event.message}")
-        self._recognition(group, stream).count(result.lines, result.parsed)
+        self._recognition(chunk, group, stream).count(result.lines, result.parsed)
         await self._intake.put(self.name, [result.completed], committed=self._committed, awaited=chunk.awaited)
         self._count(chunk, result)
 
@@ -223,10 +223,11 @@ class Collector:
         group = chunk.group or self.settings.group or self.name
         return storable(group), storable(chunk.stream or chunk.path or chunk.part)
 
-    def _recognition(self, group: str, stream: str) -> Recognition:
+    def _recognition(self, chunk: Chunk, group: str, stream: str) -> Recognition:
         key = group, stream
         if key not in self._streams:
-            given = format_named(self.settings.format, self._known) if self.settings.format else None
+            named = "" if chunk.part in self.settings.other_parts else self.settings.format
+            given = format_named(named, self._known) if named else None
             self._streams[key] = Recognition(given, self._known)
             if len(self._streams) > MOST_STREAMS:
                 self._streams.popitem(last=False)

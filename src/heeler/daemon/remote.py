@@ -3,16 +3,20 @@
 import itertools
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from heeler import __version__
+from heeler.daemon.packing import FormatKey, packed_tick
 from heeler.daemon.socket_path import connect
-from heeler.daemon.wire import FormatKey, Head, Message, packed_tick, request
+from heeler.daemon.wire import Head, Message, request
 from heeler.formats import Format, members_of
 from heeler.model import Position
 from heeler.store import Batch, Completed, Tick
 from heeler.store.records import complete
+
+PIECE_BYTES = 64 << 20
+"""So much of a tick goes with one message: the other process has room for several."""
 
 
 class RemoteStore:
@@ -54,10 +58,17 @@ class RemoteStore:
         return complete(batch, [self._id_of(member) for member in members_of(batch.format)])
 
     def commit(self, tick: Tick, completed_batches: Sequence[Completed] | None = None) -> None:
-        """See `Store.commit`; returns when the other process has committed."""
+        """See `Store.commit`; returns when the other process has committed.
+
+        What is too large for one message is committed in pieces, which the positions of each make no worse: when this
+        raises, some of them may be stored, and reading goes on behind those.
+        """
         ready = [self.complete(batch) for batch in tick.batches] if completed_batches is None else completed_batches
-        with self._lock:
-            request(self._connection, packed_tick(ready, tick.alerts))
+        alerts = tick.alerts
+        for piece in _pieces(ready):
+            with self._lock:
+                request(self._connection, packed_tick(piece, alerts))
+            alerts = ()
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -69,3 +80,17 @@ class RemoteStore:
 
     def _id_of(self, known: Format) -> int:
         return self._ids.setdefault((known.name, known.table, known.text), next(self._count))
+
+
+def _pieces(ready: Sequence[Completed]) -> Iterator[Sequence[Completed]]:
+    """Yield all of it in order, as few messages as can be; at least one, as alerts may go alone."""
+    piece: list[Completed] = []
+    size = 0
+    for one in ready:
+        own = int(one.rows.estimated_size())
+        if piece and size + own > PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(one)
+        size += own
+    yield piece

@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 
 from heeler.clock import Clock
+from heeler.daemon.canary import CanarySettings
 from heeler.daemon.collector import Collector
 from heeler.daemon.control import Control
 from heeler.daemon.intake import Intake
+from heeler.daemon.observing import status_of
 from heeler.daemon.setup import Mirror, Setup
-from heeler.daemon.status import Status, status_of
+from heeler.daemon.status import Status
 from heeler.daemon.systemd import Systemd
 from heeler.daemon.wire import Head
 from heeler.errors import HeelerError
 from heeler.store.lake import Lake
 
-STOP_SECONDS = 8.0
-"""How long sources may take to give what they have taken in. The last commit comes after that, so that all of it is
+STOP_SECONDS = 7.0
+"""How long sources may take to give what they have taken in. The last commits come after that, so that all of it is
 over within ten seconds."""
 
 Service = Callable[["Daemon"], AbstractAsyncContextManager[None]]
@@ -69,7 +71,12 @@ class Daemon:
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Collect until `stop`. Calls ``ready`` when everything has begun. Raises what the store raises for good."""
-        acts = {"status": self._tell_status, "reload": self._told_to_reload, "stop": self._told_to_stop}
+        acts = {
+            "status": self._tell_status,
+            "reload": self._told_to_reload,
+            "stop": self._told_to_stop,
+            "canary": self._told_to_fly,
+        }
         with self._signals():
             async with self.intake.open(), Control(self.intake, acts).open(), AsyncExitStack() as services:
                 awake = asyncio.create_task(self._systemd.keep_awake(self._clock))
@@ -170,6 +177,14 @@ class Daemon:
     async def _told_to_reload(self) -> Head:
         await self.reload()
         return {}
+
+    async def _told_to_fly(self) -> Head:
+        """Send the canary, and tell its mark when all of it is committed."""
+        begun, mark = self._clock.monotonic(), f"{self._clock.now_us():x}"
+        settings = CanarySettings(mark=mark)
+        canary = Collector("canary", settings, self.intake, self._setup.known, chance=self._chance)
+        await canary.run()
+        return {"mark": mark, "seconds": self._clock.monotonic() - begun}
 
     async def _told_to_stop(self) -> Head:
         self.stop()

@@ -6,34 +6,29 @@ nothing here for other programs; `heeler status --json` is.
 """
 
 import asyncio
-import io
 import json
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
-
 from heeler.errors import EnvironmentFailed
-from heeler.formats import Format
-from heeler.model import SourceEvent
-from heeler.store import AlertRow, Batch, Completed
-from heeler.store.catalog import stored_format
 
 LONGEST_HEAD_BYTES = 64 << 20
-LONGEST_BLOBS_BYTES = 1 << 30
-"""More is no message of ours."""
+LONGEST_BLOBS_BYTES = 256 << 20
+"""More is no message of ours. A tick that takes more is sent in pieces."""
 
-COUNTED, UNFINISHED = "counted ", "unfinished "
-"""What the names of frames begin with that count by table."""
+SMALL_BYTES = 64 << 10
+"""A head of no more needs no room kept for it."""
+
+MESSAGE_SECONDS = 60.0
+"""A message that has begun is whole by then: who sends it has it in memory."""
 
 _LENGTH = struct.Struct(">I")
 
 Head = dict[str, Any]
-FormatKey = tuple[str, str, str]
-"""Name, table and definition of a format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +44,53 @@ class Message:
         return b"".join((_LENGTH.pack(len(head)), head, *self.blobs))
 
 
-async def receive(reader: asyncio.StreamReader) -> Message | None:
-    """Read a message; None where the other end has closed. Raises `EnvironmentFailed` for what is none."""
+class Room:
+    """So many bytes of messages are in memory at once, whoever sends them; others wait, in their sockets."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left = most_bytes
+        self._freed = asyncio.Event()
+
+    @asynccontextmanager
+    async def taken(self, size: int) -> AsyncIterator[None]:
+        """Wait for so much room, and keep it while the context is open."""
+        while self._left < size:
+            self._freed.clear()
+            await self._freed.wait()
+        self._left -= size
+        try:
+            yield
+        finally:
+            self._left += size
+            self._freed.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Room for heads and for blobs, apart: who has a head waits for room for its blobs."""
+
+    heads: Room = field(default_factory=lambda: Room(LONGEST_HEAD_BYTES))
+    blobs: Room = field(default_factory=lambda: Room(LONGEST_BLOBS_BYTES))
+
+
+async def receive(reader: asyncio.StreamReader, rooms: Rooms, held: AsyncExitStack) -> Message | None:
+    """Read a message; None where the other end has closed. ``held`` keeps the room that it takes.
+
+    Raises `EnvironmentFailed` for what is none, and for one that does not come to its end.
+    """
     try:
-        head = _head(await reader.readexactly(_length(await reader.readexactly(_LENGTH.size))))
-        return Message(head, tuple([await reader.readexactly(size) for size in head["blobs"]]))
+        size = _length(await reader.readexactly(_LENGTH.size))
+        if size > SMALL_BYTES:
+            await held.enter_async_context(rooms.heads.taken(size))
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            head = _head(await reader.readexactly(size))
+        await held.enter_async_context(rooms.blobs.taken(sum(head["blobs"])))
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            return Message(head, tuple([await reader.readexactly(size) for size in head["blobs"]]))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
+    except TimeoutError:
+        raise EnvironmentFailed(f"A message did not come to its end within {MESSAGE_SECONDS:.0f} s.") from None
 
 
 def request(connection: socket.socket, message: Message) -> Message:
@@ -101,82 +136,3 @@ def _head(packed: bytes) -> Head:
     if not right or not isinstance(head, dict):
         raise EnvironmentFailed("What came over the socket is no message of Heeler's.")
     return head
-
-
-def packed_tick(ready: Sequence[Completed], alerts: Sequence[AlertRow]) -> Message:
-    """Return a request to commit. The ids of formats are those of the sender; their definitions go along."""
-    batches, blobs = [], list[bytes]()
-    for one in ready:
-        batch = one.batch
-        frames = {"rows": one.rows}
-        frames |= {COUNTED + table: frame for table, frame in one.counted.items()}
-        frames |= {UNFINISHED + table: frame for table, frame in one.counted_unfinished.items()}
-        batches.append(
-            {
-                "source": batch.source,
-                "part": batch.part,
-                "position": dict(batch.position),
-                "group": batch.group,
-                "stream": batch.stream,
-                "received_us": batch.received_us,
-                "bytes": batch.bytes,
-                "unfinished_bytes": batch.unfinished_bytes,
-                "piece": batch.piece,
-                "events": [asdict(event) for event in batch.events],
-                "keys": list(batch.keys),
-                "formats": [[id_, known.name, known.table, known.text] for id_, known in one.formats.items()],
-                "frames": list(frames),
-            }
-        )
-        blobs += [_ipc(frame) for frame in frames.values()]
-    rows = [asdict(row) for row in alerts]
-    return Message({"do": "commit", "batches": batches, "alerts": rows}, tuple(blobs))
-
-
-def formats_in(message: Message) -> dict[FormatKey, Format]:
-    """Return the formats that a request to commit names."""
-    keys = {(name, table, text) for batch in message.head["batches"] for _, name, table, text in batch["formats"]}
-    return {key: stored_format(*key) for key in keys}
-
-
-def unpacked_tick(
-    message: Message, formats: Mapping[FormatKey, Format], ids: Mapping[FormatKey, int]
-) -> tuple[list[Completed], list[AlertRow]]:
-    """Return what `packed_tick` packed. ``formats`` are those of `formats_in`, ``ids`` what the lake calls them."""
-    blobs = iter(message.blobs)
-    ready = [_completed(batch, blobs, formats, ids) for batch in message.head["batches"]]
-    return ready, [AlertRow(**row) for row in message.head["alerts"]]
-
-
-def _completed(
-    head: Head, blobs: Iterator[bytes], formats: Mapping[FormatKey, Format], ids: Mapping[FormatKey, int]
-) -> Completed:
-    frames = {name: pl.read_ipc_stream(next(blobs)) for name in head["frames"]}
-    theirs = {id_: (name, table, text) for id_, name, table, text in head["formats"]}
-    ours = {id_: ids[key] for id_, key in theirs.items()}
-    rows = frames["rows"].with_columns(pl.col("format").replace_strict(ours, return_dtype=pl.Int32))
-    members = {ids[key]: formats[key] for key in theirs.values()}
-    batch = Batch(
-        head["source"],
-        head["part"],
-        head["position"],
-        head["group"],
-        head["stream"],
-        next(iter(members.values())),
-        pl.DataFrame(),
-        head["received_us"],
-        head["bytes"],
-        head["unfinished_bytes"],
-        head["piece"],
-        tuple(SourceEvent(**event) for event in head["events"]),
-        tuple(head["keys"]),
-    )
-    counted = {name.removeprefix(COUNTED): one for name, one in frames.items() if name.startswith(COUNTED)}
-    unfinished = {name.removeprefix(UNFINISHED): one for name, one in frames.items() if name.startswith(UNFINISHED)}
-    return Completed(batch, rows, counted, unfinished, members)
-
-
-def _ipc(frame: pl.DataFrame) -> bytes:
-    target = io.BytesIO()
-    frame.write_ipc_stream(target, compression="uncompressed")
-    return target.getvalue()

@@ -7,7 +7,7 @@ import random
 import shlex
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
@@ -66,6 +66,8 @@ class CommandSettings(SourceSettings):
     It gets no input, and no shell is between. Its standard error is a stream of its own, ``STREAM.stderr``. It ends
     with Heeler, however that ends.
     """
+
+    other_parts: ClassVar[tuple[str, ...]] = ("stderr",)
 
     kind: Literal["command"]
     """A command."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from heeler.sources.descriptors import Descriptors
 from heeler.sources.file_identity import identity_of, open_regular
-from heeler.sources.file_position import MARK_BYTES, Place, digest
+from heeler.sources.file_position import MARK_BYTES, TELLING_BYTES, Place, digest
 
 _LONGEST_TORN_BLOCK = 64 << 10
 """So many NULs before and behind a hole belong to it: it is of whole blocks, and the writer began within one."""
@@ -129,6 +129,10 @@ class OpenFile:
         """Take everything that the file holds now for read."""
         end = self.size
         self.offset, self._head, self._mark = end, self._head_of(end), self._before(end)
+
+    def tells(self, place: Place) -> bool:
+        """Tell whether so much was read up to ``place`` that it is known by its content alone: many bytes, or lines."""
+        return place.offset >= TELLING_BYTES or self.read_at(place.offset - 1, 1) == b"\n"
 
     def begins_like(self, place: Place) -> bool:
         """Tell whether this is a copy that was made before all of ``place`` was read: shorter, with the same head."""

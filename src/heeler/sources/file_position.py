@@ -14,6 +14,9 @@ WAITING = "-"
 """Ends the name of the part that says: this path was discovered when no file stood there."""
 
 
+TELLING_BYTES = 32
+"""With fewer bytes than these, and no whole line, many files begin."""
+
 NUMBERS_APART = 1 << 20
 """Between the numbers of two generations there is room for so many that are found later."""
 

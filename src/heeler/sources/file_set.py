@@ -80,6 +80,14 @@ class FileSet:
                 return chunk
         return None
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Return how many files are followed, how many bytes they have, and how many of these are not read yet.
+
+        As they were when they were last looked at. May be called in any thread.
+        """
+        sizes = [follower.sizes for follower in list(self._followers.values())]
+        return len(sizes), sum(size for size, _ in sizes), sum(lag for _, lag in sizes)
+
     def close(self) -> None:
         """Let go of all files. May be called more than once."""
         for follower in self._followers.values():
@@ -93,6 +101,7 @@ class FileSet:
         if self._anything or now - self._scanned >= (LOOK_SECONDS if soon else RESCAN_SECONDS):
             new = self._scan(now)
             self._look_at(list(self._followers.values()) if self._anything else new)
+            self._look_behind(self._followers.values() if self._anything else ())
         if self._anything:
             self._looked = now
         else:
@@ -100,7 +109,9 @@ class FileSet:
             if now - self._looked >= LOOK_SECONDS:
                 self._looked = now
                 self._look_at(list(self._timed))
-                self._look_at([self._take_turn() for _ in range(min(LOOKS, len(self._turn)))])
+                turn = [self._take_turn() for _ in range(min(LOOKS, len(self._turn)))]
+                self._look_at(turn)
+                self._look_behind(turn if self._waker.trouble else ())
         self._anything = False
 
     def _look_at_changed(self) -> None:

@@ -1,6 +1,6 @@
 """The files that have stood at one followed path: each with how far it was read, and where it is now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,15 +49,35 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """Which rotated files are missed ones: none that ``skips`` names, and none older than one that ``ends`` the search.
+
+    ``is_here`` knows the file that stood at the path when the search began. None is sought that was born before
+    ``since_ns``; 0 stands for the birth of the newest that is known, which may be a copy and younger than its original.
+    """
+
+    skips: Test
+    ends: Test
+    is_here: Test = lambda _: False
+    since_ns: int = 0
+
+    def may_follow(self, newest: Place, file: AnyFile) -> bool:
+        """Tell by times whether a file came after the newest."""
+        return newest.precedes(file.identity, file.written_ns, self.since_ns or newest.identity.birth_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class Missed:
     """The files that stood at a path after the newest of which it is known, oldest first.
 
     ``has_newest`` says that this one was found beside them, and ``copy`` is a copy of it, gone on to where it was read.
+    ``lacks_some`` says that one could not be opened, or was renamed each time.
     """
 
     files: list[AnyFile]
     copy: AnyFile | None
     has_newest: bool
+    lacks_some: bool = False
 
 
 class Rotations:
@@ -80,9 +100,10 @@ class Rotations:
         """List the directories anew if a file was renamed since; tell whether."""
         if not self._is_stale:
             return False
+        before = self._listings
         self._known.forget()
         self._list()
-        return True
+        return self._listings != before
 
     @property
     def is_complete(self) -> bool:
@@ -97,6 +118,13 @@ class Rotations:
         """Return what looks like rotated files of the path, oldest first."""
         found = [one for way, listing in self._listings.items() for one in listing.rotated(way.name)]
         return list({one.inode: one for one in found}.values())
+
+    def is_older(self, file: AnyFile, other: AnyFile) -> bool:
+        """Tell whether a rotated file came before another; each did where that is none, but stands at the path."""
+        inodes = [one.inode for one in self.rotated()]
+        if other.identity.inode not in inodes:
+            return True
+        return file.identity.inode in inodes[: inodes.index(other.identity.inode)]
 
     def grown(self, place: Place) -> bool:
         """Tell whether somebody has written to a rotated file after it was read to its end."""
@@ -169,7 +197,9 @@ class Rotations:
         copies = [file for file in files if not apart_from(file.identity) and not _holds_any(file, longer)]
         # One that holds just what was read goes first: more files may begin alike than are copies.
         found = next((file for file in copies if file.is_copy(place)), None)
-        found = next((file for file in [found, *copies] if file and file.resume(place)), None)
+        # The few bytes of half a line begin many files.
+        telling = [file for file in copies if file.tells(place)]
+        found = next((file for file in [found, *telling] if file and file.resume(place)), None)
         if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
             found = copies[0]
             found.go_to_end()
@@ -233,54 +263,54 @@ class Rotations:
                 file.close()
         return found[::-1]
 
-    def after(self, newest: Place, skip: Test, ends: Test, since_ns: int = 0) -> Missed:
-        """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
+    def after(self, newest: Place, sought: Sought) -> Missed:
+        """Return the rotated files that stood at the path after ``newest``, oldest first, if they are ``sought``.
 
         Where the newest is among them, by itself or as a copy, those behind it are later. Where it is not, or where
-        nothing of it was read, times tell, and one that ``ends`` the search: none was born before ``since_ns``, or
-        before the newest. This may be a copy, and younger than what was truncated then.
+        nothing of it was read, times tell.
         """
         for _ in range(MOST_LISTINGS):
-            missed = self._after(newest, skip, ends, since_ns or newest.identity.birth_ns)
+            missed = self._after(newest, sought)
             if not self._list_again():
-                break
-            for one in [*missed.files, missed.copy]:
-                if one:
-                    one.close()
-        return missed
+                return missed
+            _close([*missed.files, missed.copy])
+        return replace(self._after(newest, sought), lacks_some=True)
 
-    def _after(self, newest: Place, skip: Test, ends: Test, since_ns: int) -> Missed:
+    def _after(self, newest: Place, sought: Sought) -> Missed:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
+        lacks_some = False
         is_behind = is_listed = any(newest.identity.inode == one.inode for one in self.rotated())
         for rotated in reversed(self.rotated()):
             file = self.open(rotated)
             if file is None:
+                lacks_some |= not self._is_stale and _was_written(rotated.path, newest.written_ns)
+                continue
+            if sought.is_here(file):
+                # It was rotated while we look: what is younger comes after it.
+                _close([file, *(one for one, _ in found)])
+                found.clear()
                 continue
             # Others may begin alike: only where it is not there itself a copy of it is looked for.
-            may_be = file.identity.may_be(newest.identity) or not is_listed
+            may_be = file.identity.may_be(newest.identity) or (not is_listed and newest.offset and file.tells(newest))
             if newest.offset and may_be and file.resume(newest):
                 copy = file
                 break
-            if ends(file):
+            if sought.ends(file):
                 file.close()
                 break
             is_behind = is_behind and not file.identity.may_be(newest.identity)
-            if skip(file):
+            if sought.skips(file):
                 file.close()
             else:
                 found.append((file, is_behind))
-        later = []
-        for file, comes_behind in found:
-            if copy or comes_behind or newest.precedes(file.identity, file.written_ns, since_ns):
-                later.append(file)
-            else:
-                file.close()
+        later = [file for file, is_after in found if copy or is_after or sought.may_follow(newest, file)]
+        _close([file for file, _ in found if file not in later])
         has_newest = is_listed or copy is not None
         if copy and copy.identity.may_be(newest.identity):
-            copy.close()
+            _close([copy])
             copy = None
-        return Missed(later[::-1], copy, has_newest)
+        return Missed(later[::-1], copy, has_newest, lacks_some)
 
     def _open(self, path: Path, identity: Identity) -> AnyFile | None:
         try:
@@ -293,6 +323,19 @@ class Rotations:
         self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None
+
+
+def _close(files: Iterable[AnyFile | None]) -> None:
+    for one in files:
+        if one:
+            one.close()
+
+
+def _was_written(path: Path, since_ns: int) -> bool:
+    try:
+        return path.lstat().st_mtime_ns >= since_ns
+    except OSError:
+        return False
 
 
 def _holds_any(file: AnyFile, places: list[Place]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import KnownFiles, Place
-from heeler.sources.generations import AnyFile, Generation, Rotations
+from heeler.sources.generations import AnyFile, Generation, Rotations, Sought
 from heeler.sources.row import Reading, Row, holds
 from heeler.sources.succession import Succession
 
@@ -60,11 +60,14 @@ class Lineage:
 
     def revive(self) -> None:
         """Read on in rotated files that were let go and that somebody has written to."""
-        held = self.row.parts
-        done = [(name, place) for name, place in self.row.known.places.items() if place.done and name not in held]
-        rotations = self._rotations() if done else None
+        held, known = self.row.parts, self.row.known.places.items()
+        done = [(name, place) for name, place in known if place.done and name not in held]
+        if not done:
+            return
+        rotations = self._rotations()
         for name, place in done:
-            if rotations and rotations.grown(place) and (file := rotations.moved(place)):
+            is_free = self.row.is_free(place.identity.device, place.identity.inode)  # not read under another name now
+            if is_free and rotations.grown(place) and (file := rotations.moved(place)):
                 self.row.resume(name, place, file)
 
     def _retire(self) -> None:
@@ -154,10 +157,12 @@ class Lineage:
         def ends(one: AnyFile) -> bool:
             return (copy is not None and one.identity.may_be(copy.identity)) or self.row.is_read(one)
 
-        missed = rotations.after(was, skip, ends)
-        if missed.copy:
-            missed.copy.close()
-        return missed.files
+        missed = rotations.after(was, Sought(skip, ends))
+        older = [one for one in missed.files if rotations.is_older(one, here)]
+        for one in [*missed.files, missed.copy]:
+            if one and one not in older:
+                one.close()
+        return older
 
     def let_go(self, generation: Generation) -> None:
         """Stop reading a rotated file: it was read to its end, and nobody has written to it for a while."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from heeler.sources.compressed import Content
 from heeler.sources.file_identity import Identity, identity_of, open_regular
 from heeler.sources.file_lines import NOTHING, Taken, whole_lines
-from heeler.sources.file_position import MARK_BYTES, Place, digest
+from heeler.sources.file_position import MARK_BYTES, TELLING_BYTES, Place, digest
 
 _HEAD_BYTES = 64 << 10
 
@@ -90,6 +90,10 @@ class PackedFile:
         self._head = content.read(MARK_BYTES) or b""
         self._mark = (self._head + content.skip(1 << 62, MARK_BYTES))[-MARK_BYTES:]
         self._content, self._rest, self.offset = content, b"", content.offset
+
+    def tells(self, place: Place) -> bool:
+        """See `OpenFile.tells`."""
+        return place.offset >= TELLING_BYTES or self._again().skip(place.offset, 1) == b"\n"
 
     def begins_like(self, place: Place) -> bool:
         """See `OpenFile.begins_like`."""

@@ -86,6 +86,11 @@ class Listing:
             if self._names == before or now_ns - self.directory.stat().st_ctime_ns > RESTS_NS:
                 return
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listing) and (other._names, other.changed_ns) == (self._names, self.changed_ns)
+
+    __hash__ = None  # type: ignore[assignment]  # it is compared, and nothing else
+
     def of(self, identity: Identity) -> list[Path]:
         """Return the paths that may be this file; only opening one tells."""
         return self.with_inode(identity.inode)

@@ -17,8 +17,8 @@ def removed(path: Path) -> SourceEvent:
     """Say that rotated files may be gone of which nothing is known."""
     return SourceEvent(
         "removed",
-        f"Rotated files of {path} may have been removed before anything of them was read; what stood in them is not"
-        " known.",
+        f"Rotated files of {path} may have been removed before anything of them was read, or could not be opened; what"
+        " stood in them is not known.",
         lost_bytes=-1,
     )
 

@@ -14,6 +14,9 @@ class SourceSettings(Section):
     positions_under: ClassVar[str] = ""
     """Under what its positions are stored where it shares them with commands; empty for the name of the source."""
 
+    other_parts: ClassVar[tuple[str, ...]] = ()
+    """Parts that a configured format is not for: theirs is detected."""
+
     kind: str
     """What kind of source it is."""
 

@@ -16,7 +16,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from heeler.config.values import Duration, Size
-from heeler.model import LONGEST_LINE_BYTES, Chunk, Position
+from heeler.model import LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
 from heeler.sources import Source, SourceContext, SourceHealth
 from heeler.sources.settings import SourceSettings
 from heeler.sources.syslog_address import Admission, Endpoint, endpoint_of
@@ -39,7 +39,7 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
             ipaddress.ip_network(text)
         except ValueError as error:
             raise ValueError(
-                f'{text!r} is no network: {error}. Write one such as "10.0.0.0/8" or "192.0.2.7".'
+                f'{text!r} is no network: {error}. Write one such as "192.0.2.0/24" or "192.0.2.7".'
             ) from error
     return value
 
@@ -70,7 +70,7 @@ class SyslogSettings(SourceSettings):
     """The file (PEM) with the authorities that sign the certificates of TLS clients; empty to ask for none."""
 
     allow: Networks = ()
-    """The networks that may send, ["10.0.0.0/8"]; this machine always may."""
+    """The networks that may send, ["192.0.2.0/24"]; this machine always may."""
 
     max_message: Annotated[Size, Field(ge=480, le=LONGEST_LINE_BYTES)] = 1 << 18
     """The longest message over TCP and TLS; of a longer one the rest is left out, with a record."""
@@ -97,7 +97,7 @@ class SyslogSettings(SourceSettings):
                 proof = ", or clients for TLS clients with a certificate" if name == "tls" else ""
                 raise ValueError(
                     f"{name} = {str(endpoint)!r} lets anybody write to the log who reaches it. Say who may: set allow, "
-                    f'such as allow = ["10.0.0.0/8"]{proof}.'
+                    f'such as allow = ["192.0.2.0/24"]{proof}.'
                 )
         return self
 
@@ -193,6 +193,9 @@ class SyslogSource:
                 break
             await asyncio.sleep(0)
         for listener in self.tcp:
+            if listener.has_unread:
+                message = f"{listener.name} was closed before all that was sent to it was read; the rest is lost."
+                self._inbox.put(listener.name, listener.name, SourceEvent("stopped", message, lost_bytes=-1))
             await listener.close()
         self._is_closed = True
         self._inbox.end()

@@ -228,13 +228,13 @@ class TcpListener:
     async def _look(self) -> None:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
-            if self._inbox.is_full:
-                continue  # it is we who do not read
             now = self._clock.monotonic()
             for connection in list(self._serving.values()):
                 if connection is None or connection.transport is None or connection.transport.is_closing():
                     continue
                 allowed = self._limits.idle_seconds if connection.framer.messages else FIRST_MESSAGE_SECONDS
-                if allowed and now - connection.heard > allowed:
+                if self._inbox.is_full or connection.has_unread:
+                    connection.heard = now  # it is we who do not read
+                elif allowed and now - connection.heard > allowed:
                     self.idle += 1
                     connection.transport.abort()

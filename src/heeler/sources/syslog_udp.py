@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import platform
 import socket
 import struct
 import subprocess
@@ -31,6 +32,7 @@ _DRAIN_SECONDS = 2.0
 _PAIR_BYTES = 1 << 20
 _RECEIVE_BUFFER_FORCE = 33  # SO_RCVBUFFORCE: beyond net.core.rmem_max, with CAP_NET_ADMIN
 _MEMORY_INFO = 55  # SO_MEMINFO: nine numbers, the last of which counts what was dropped
+_KERNEL_TELLS = platform.system() == "Linux"
 _MEMORY = struct.Struct("=9I")
 
 
@@ -171,7 +173,13 @@ class UdpListener:
             started = self._clock.monotonic()
             pair, theirs = self._pair, _ = socket.socketpair()
             with theirs:
-                process = self.process = self._spawn(bound, pair, theirs)
+                try:
+                    process = self.process = self._spawn(bound, pair, theirs)
+                except OSError as error:  # no memory, too many processes
+                    pair.close()
+                    self.last_error = f"{self.name}: the process that receives cannot be started: {error.strerror}."
+                    await self._clock.sleep(RESTART_SECONDS)
+                    continue
             try:
                 transport, _ = await asyncio.get_running_loop().connect_accepted_socket(_the(frames), pair)
                 if self._stopping:  # while there was no process: this one takes what the kernel holds
@@ -215,7 +223,7 @@ class UdpListener:
             self._count_drops(at_once=False)
 
     def _count_drops(self, *, at_once: bool) -> None:
-        if self._socket is None or self._socket.fileno() < 0:
+        if self._socket is None or self._socket.fileno() < 0 or not _KERNEL_TELLS:
             return
         dropped = _MEMORY.unpack(self._socket.getsockopt(socket.SOL_SOCKET, _MEMORY_INFO, _MEMORY.size))[-1]
         self.kernel_drops += (dropped - self.kernel_drops) % (1 << 32)

@@ -6,6 +6,7 @@ one stream. When the other end is shut down or gone, it gives what the kernel st
 
 import contextlib
 import json
+import os
 import select
 import signal
 import socket
@@ -25,6 +26,7 @@ FRAME = struct.Struct("!IIQ")
 NAP_MS = 2
 """How long datagrams gather in the kernel: waking up for each one would cost more than receiving it."""
 
+_NICER = -10
 _DATAGRAM = 65_535
 _AT_ONCE = 2_000
 _BATCH_BYTES = 1 << 18
@@ -148,6 +150,9 @@ def main() -> None:
     # The signals of a terminal or of systemd reach the whole group. The parent says when to end: all is given first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # It needs little, but that little in time. Not everybody may: then it is one among all.
+    with contextlib.suppress(PermissionError):
+        os.nice(_NICER)
     told = Told(**json.loads(sys.argv[1]))
     udp, pair = socket.socket(fileno=told.udp), socket.socket(fileno=told.pair)
     udp.settimeout(0)

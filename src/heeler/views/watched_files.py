@@ -1,7 +1,5 @@
 """All watched files: one source for those that are followed, and who is told of which chunk."""
 
-import glob
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +19,7 @@ MOST_LOOKED_AT = 20
 
 
 class WatchedFiles:
-    """The files that a watch follows: paths, patterns of such, and ``-`` for standard input.
+    """The files that a watch follows: paths, directories, patterns of such, and ``-`` for standard input.
 
     Looking at them raises what `WatchedFile` raises. ``positions`` are those that were stored, by part. Files that a
     pattern matches later are added when their first lines come.
@@ -45,12 +43,17 @@ class WatchedFiles:
         self._from_start = from_start
         self._positions = dict(positions)
         self._followed = [path for path in paths if path != "-"]
-        patterns = [path for path in self._followed if glob.has_magic(path) and not os.path.lexists(path)]
-        named = [path for path in paths if path not in patterns]
-        self._files = {_key(path): self._look(path) for path in dict.fromkeys(named)}
-        for path in Names(patterns).look().paths[:MOST_LOOKED_AT]:
+        names = Names(self._followed)
+        found = names.look().paths
+        named = {path if path == "-" else str(Path(path).absolute()): path for path in paths}
+        self._files = {key: self._look(path) for key, path in named.items() if key == "-" or key in names.plain}
+        for path in [path for path in found if path not in names.plain][:MOST_LOOKED_AT]:
             with suppress(HeelerError):  # nobody named this one; what its lines are is seen when they come
                 self._files.setdefault(path, self._look(path))
+        self._empty = {pattern: Names([pattern]) for pattern in names.patterns if not Names([pattern]).look().paths}
+        for pattern in self._empty:
+            self._files[pattern] = waiting = self._unseen(pattern)
+            waiting.message = waiting.beginning = f"waiting for files that are {waiting.shown_path}"
 
     def __iter__(self) -> Iterator[WatchedFile]:
         return iter(self._files.values())
@@ -63,11 +66,15 @@ class WatchedFiles:
     def of(self, chunk: Chunk) -> WatchedFile:
         """Return the file that a chunk is of."""
         key = chunk.path or "-"
+        # That a pattern was matched is told under its name, and stored; it is no file to be shown.
+        if key in self._empty or (key not in self._files and not chunk.data and not chunk.events):
+            return self._unseen(key)
         if key in self._files:
             return self._files[key]
-        file = self._watched(key, look=False)
-        # That a pattern was matched is told under its name, and stored; it is no file to be shown.
-        return self._files.setdefault(key, file) if chunk.data or chunk.events else file
+        for pattern in [pattern for pattern, names in self._empty.items() if names.may_match(key)]:
+            self._files.pop(pattern)
+            self._empty.pop(pattern)
+        return self._files.setdefault(key, self._unseen(key))
 
     def end(self) -> None:
         """Take note that a source has ended: only standard input does."""
@@ -76,6 +83,9 @@ class WatchedFiles:
     def note(self, chunk: Chunk) -> None:
         """Take note of how far it was read."""
         self._positions[chunk.part] = chunk.position
+
+    def _unseen(self, path: str) -> WatchedFile:
+        return self._watched(path, look=False)
 
     def _look(self, path: str) -> WatchedFile:
         return self._watched(path, look=True)
@@ -101,7 +111,3 @@ class WatchedFiles:
             positions=self._positions,
             chunk_bytes=CHUNK_BYTES,
         )
-
-
-def _key(path: str) -> str:
-    return path if path == "-" else str(Path(path).absolute())

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from heeler.config.values import Endpoint
 from heeler.daemon.running import Daemon
 from heeler.errors import EnvironmentFailed
+from heeler.views.escape import printable
 from heeler.views.web.metrics import CONTENT_TYPE, metrics
 
 CLOSE_SECONDS = 2
@@ -28,7 +29,7 @@ def application(daemon: Daemon) -> Starlette:
 
     async def readyz(_: Request) -> Response:
         """Say which sources cannot give lines now: 503 where there is one."""
-        down = {one.name: one.last_error or one.doing for one in daemon.status().sources if not one.alive}
+        down = {one.name: printable(one.last_error or one.doing) for one in daemon.status().sources if not one.alive}
         return JSONResponse({"status": "not ready" if down else "ok", "down": down}, 503 if down else 200)
 
     async def figures(_: Request) -> Response:
