@@ -8,7 +8,7 @@ than the leading rows are kept. So memory does not grow with the number of recor
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,9 +21,6 @@ from heeler.store.summing import summary
 from heeler.units import SECOND_US
 from heeler.views.report.model import CLASSES, TABLES, Report
 from heeler.views.stats import StatsQuestion, stats
-
-if TYPE_CHECKING:
-    from heeler.store.schema import Schema
 
 ROWS = 10
 """Rows of each list."""
