@@ -10,6 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from sheets_server import SheetsServer
 
 LOG = b"".join(
     b'192.0.2.%d - - [09/May/2018:16:00:%02d +0000] "GET %s HTTP/1.0" %d 100\n' % (at % 3, at, path, status)
@@ -101,3 +102,36 @@ def test_wrong_use_is_told(place: Path, arguments: list[str], code: int, sentenc
 
     assert (found, out) == (code, b"")
     assert err.startswith(f"heeler: {sentence}")
+
+
+def test_days_are_written_and_then_sent(place: Path) -> None:
+    server = SheetsServer("book1")
+    with server.running() as address:
+        code, out, err = heeler(
+            *("push", "book1", "--store", "lake:lake", "--endpoint", address),
+            *("--since", "2018-05-08", "--until", "2018-05-09T17:00", "--out", "days.json"),
+            at=place,
+        )
+
+    assert (code, out, err) == (0, b"", "2 days were sent; they are in days.json too.\n")
+    kept = json.loads((place / "days.json").read_text())
+    assert [(day, rows[0]) for day, rows in kept.items()] == [
+        ("2018-05-08", ["Requests", 0]),
+        ("2018-05-09", ["Requests", 20]),
+    ]
+    assert [server.values(day)[0][:2] for day in kept] == [rows[0] for rows in kept.values()]
+
+
+def test_days_that_could_not_be_sent_are_kept(place: Path) -> None:
+    server = SheetsServer("book1")
+    server.faults = [403]
+    with server.running() as address:
+        code, _, err = heeler(
+            *("push", "book1", "--store", "lake:lake", "--endpoint", address),
+            *("--since", "2018-05-09", "--until", "2018-05-10", "--out", "later.json"),
+            at=place,
+        )
+
+    assert code == 3
+    assert err.startswith("heeler: Nothing was sent. Google Sheets answered 403: told to. Share the spreadsheet")
+    assert list(json.loads((place / "later.json").read_text())) == ["2018-05-09"]

@@ -17,8 +17,9 @@ SCOPE = "https://www.googleapis.com/auth/spreadsheets"
 AT_ONCE = 4
 """Days that are sent side by side."""
 
-TRIES = 5
-"""How often what failed for the moment (429, 5xx, the network) is tried again, waiting longer each time."""
+TRIES = 4
+"""How often what failed for the moment (429, 5xx, the network) is tried again, waiting longer each time:
+some 15 s in all."""
 
 _TIMEOUT_S = 60
 
