@@ -26,6 +26,7 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/following.py
 	$(BIN)/python bench/syslog_rate.py
 	$(BIN)/python bench/http_source.py
+	$(BIN)/python bench/daemon.py
 
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py

@@ -130,15 +130,16 @@ async def _honest(
         await asyncio.sleep(CALM_SECONDS)
 
 
-async def _attack(port: int, sent: bytes, finding: Finding) -> None:
+async def _attack(port: int, sent: bytes, finding: Finding) -> int:
     status, body = await request(port, sent)
     finding.sent += 1
     finding.statuses[status] = finding.statuses.get(status, 0) + 1
     if b"Traceback" in body or status == 500:
         finding.faults.append(f"{status}: {body[:80]!r}")
+    return status
 
 
-async def _all(attacks: Sequence[Callable[[], Awaitable[None]]], at_once: int) -> None:
+async def _all(attacks: Sequence[Callable[[], Awaitable[object]]], at_once: int) -> None:
     async def some(number: int) -> None:
         for attack in attacks[number::at_once]:
             await attack()
@@ -218,7 +219,9 @@ async def flood(scale: Scale, finding: Finding) -> None:
             count = 0
             while time.monotonic() < over:
                 body = b"".join(b"%d-%d-%d %s\n" % (number, count, at, b"x" * 90) for at in range(2000))
-                await _attack(source.port, post("/text", body), finding)
+                status = await _attack(source.port, post("/text", body), finding)
+                if status == 204 and not any(chunk.data == body for chunk in memory.chunks):
+                    finding.faults.append("a batch was acknowledged before its commit")
                 most = max(most, source.health().lag_bytes or 0)
                 count += 1
 

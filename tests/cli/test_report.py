@@ -89,6 +89,7 @@ def test_one_table_as_csv(place: Path) -> None:
         (["--format", "pdf"], 2, "A report cannot be written as 'pdf'; there are text, csv,"),
         (["--json", "--format", "csv"], 2, "--json and --format exclude each other"),
         (["--table", "paths"], 2, "--table is for CSV"),
+        (["--json", "--cow"], 2, "--short and --cow are for text."),
         (["--format", "csv", "--table", "path"], 2, "A report has no table 'path'; there are traffic,"),
         (["--since", "1h", "--until", "2h"], 2, "The period is turned round"),
         (["| top path"], 2, "A report counts by itself"),

@@ -161,8 +161,8 @@ def test_a_file_that_is_followed_and_taken_in_at_once_is_stored_once(tmp_path: P
             asyncio.run(Ingest(store, options, SystemClock(), notice=lambda _: None).run())
 
     async def scenario(daemon: Daemon, _: Lake) -> None:
-        for _round in range(3):
-            commands = [asyncio.to_thread(ingest) for _ in range(3)]
+        for _turn in range(3):
+            commands = [asyncio.to_thread(ingest) for _command in range(3)]
             with log.open("ab") as file:
                 file.write(b"more\n" * 1000)
             for failure in await asyncio.gather(*commands, return_exceptions=True):

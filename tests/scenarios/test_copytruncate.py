@@ -86,3 +86,13 @@ def test_a_copy_of_what_nobody_read_is_found_behind_a_rotation(log: Path) -> Non
     stage.run()
 
     assert stage.data == b"one\ntwo\nthree\n"
+
+
+def test_the_record_waits_for_half_a_line_before_it(log: Path, stage: Stage) -> None:
+    """The copy ends within a line, and it is waited for its end; what happened behind it stands behind it."""
+    stage.run(
+        append(log, b"two\nha"), copytruncate(log), append(log, b"three\n"), lambda: None, *[stage.advance(1.1)] * 2
+    )
+
+    told = [chunk.data for chunk in stage.chunks if chunk.data], [chunk.data for chunk in stage.chunks if chunk.events]
+    assert told == ([b"one\n", b"two\n", b"ha", b"three\n"], [b"three\n"])

@@ -14,7 +14,7 @@ from heeler.daemon.canary import flown
 from heeler.daemon.configuration import configured
 from heeler.daemon.doctor import Finding, fares, findings, verification
 from heeler.errors import ConfigurationError, Exit
-from heeler.store.opening import lake_folder
+from heeler.store.url import lake_folder
 from heeler.views.escape import printable
 
 

@@ -16,7 +16,8 @@ from heeler.cli.query_option import (
     tell_unknown,
 )
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.errors import EnvironmentFailed, Exit, UsageError
 from heeler.query.period import moment_us

@@ -17,7 +17,8 @@ from heeler.cli.query_option import (
     read_query,
     tell_unknown,
 )
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.errors import EnvironmentFailed, Exit, UsageError
 from heeler.query.period import moment_us
@@ -58,7 +59,7 @@ def report(
     Without --since and --until it is about everything in the store.
     """
     how = _format(how, out, as_json=as_json)
-    _check(how, table, to_file=bool(out))
+    _check(how, table, to_file=bool(out), of_text=short or cow)
     asked = read_query(query, store)
     clock = SystemClock()
     now_us, step_us = clock.now_us(), BUCKET_S * SECOND_US
@@ -85,7 +86,9 @@ def _format(how: str, out: str, *, as_json: bool) -> str:
     return named
 
 
-def _check(how: str, table: str, *, to_file: bool) -> None:
+def _check(how: str, table: str, *, to_file: bool, of_text: bool) -> None:
+    if of_text and how != "text":
+        raise UsageError("--short and --cow are for text.")
     if table and how != "csv":
         raise UsageError("--table is for CSV; every other format has all tables.")
     if table and table not in TABLES:

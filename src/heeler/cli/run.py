@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from heeler.cli.config_option import ConfigOption
-from heeler.cli.store_option import StoreOption, writing
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import writing
 from heeler.clock import SystemClock
 from heeler.config.finding import found_configuration
 from heeler.daemon.background import Starter

@@ -22,8 +22,8 @@ from heeler.formats.settings import FormatSettings
 from heeler.ingest.redaction import Redaction, Rule, hashing, matcher, replacing
 from heeler.sources.kinds import KINDS
 from heeler.sources.settings import SourceSettings
-from heeler.store.opening import lake_folder
 from heeler.store.retention import KEEP_AGE_US, Keep
+from heeler.store.url import lake_folder
 
 SECOND_US: Final = 1_000_000
 SHORTEST_KEY_BYTES: Final = 16

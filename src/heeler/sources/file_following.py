@@ -254,6 +254,8 @@ class Follower:
         for generation in self._row.generations:
             if generation.events or not generation.is_told:
                 return self._chunk(generation, Taken())
+            if generation.rotated and generation.pending:
+                break  # what happened behind it is told behind its last line
         if chunk := self._tell_path():
             return chunk
         finished = self._row.finished

@@ -200,9 +200,13 @@ class Rotations:
         # The few bytes of half a line begin many files.
         telling = [file for file in copies if file.tells(place)]
         found = next((file for file in [found, *telling] if file and file.resume(place)), None)
-        if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
-            found = copies[0]
-            found.go_to_end()
+        if found is None:
+            # Of what came after it all begins with another content, so the oldest is the one.
+            born_ns = place.identity.birth_ns
+            begun = [file for file in copies if file.identity.birth_ns >= born_ns and file.begins_like(place)]
+            found = begun[-1] if begun else None
+            if found:
+                found.go_to_end()
         for file in files:
             if file is not found:
                 file.close()
@@ -241,11 +245,11 @@ class Rotations:
                 return None
         return None
 
-    def before(self, place: Place, skip: Test, ends: Test, *, is_here: bool) -> list[AnyFile]:
+    def before(self, place: Place, sought: Sought, *, is_here: bool) -> list[AnyFile]:
         """Return copies of a file of which nothing was read, oldest first: they were made before it was truncated.
 
         ``is_here`` says that it stands at the path still; else its place is among the others, if it was not deleted.
-        None is older than one that ``ends`` the search, and some are to be ``skip``ped.
+        None is older than one that ends the search.
         """
         rotated = self.rotated()
         at = next((at for at, one in enumerate(rotated) if one.inode == place.identity.inode), None)
@@ -254,10 +258,15 @@ class Rotations:
             file = self.open(one)
             if file is None:
                 continue
-            if ends(file):
+            if not is_here and at is None and sought.is_here(file):
+                # It was compressed: what is younger comes after it.
+                _close([file, *found])
+                found.clear()
+                continue
+            if sought.ends(file):
                 file.close()
                 break
-            if place.precedes(file.identity, file.written_ns, place.identity.birth_ns) and not skip(file):
+            if place.precedes(file.identity, file.written_ns, place.identity.birth_ns) and not sought.skips(file):
                 found.append(file)
             else:
                 file.close()

@@ -110,7 +110,8 @@ class Lineage:
             # saved with more lines, and took its place.
             return self.row.is_known(one) or holds(here, one.end) or _goes_on(one, here.end)
 
-        for one in self._rotations().before(current.place, skip, self.row.is_read, is_here=is_here):
+        sought = Sought(skip, self.row.is_read, lambda one: bool(one.end.offset) and holds(here, one.end))
+        for one in self._rotations().before(current.place, sought, is_here=is_here):
             copy = self.row.append(one, rotated=True, before=current.number)
             self.row.tell_behind(copy.number, told.copied(self._path, one))
 
