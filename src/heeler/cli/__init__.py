@@ -24,6 +24,7 @@ COMMANDS = {
     "formats": "formats:formats",
     "stats": "stats:stats_command",
     "report": "report:report",
+    "push": "push:push",
     "sql": "sql:sql",
     "delete": "delete:delete",
     "run": "run:run",

@@ -27,7 +27,7 @@ from heeler.views.escape import printable
 from heeler.views.report.data import as_csv
 from heeler.views.report.model import TABLES, Report
 from heeler.views.report.reading import ROWS, ReportQuestion, read_report
-from heeler.views.report.text import as_text
+from heeler.views.report.text import BRIEF, as_text
 from heeler.views.report.writing import FORMATS
 from heeler.views.stats import BUCKET_S
 
@@ -59,7 +59,7 @@ def report(
     Without --since and --until it is about everything in the store.
     """
     how = _format(how, out, as_json=as_json)
-    _check(how, table, to_file=bool(out))
+    _check(how, table, to_file=bool(out), of_text=short or cow)
     asked = read_query(query, store)
     clock = SystemClock()
     now_us, step_us = clock.now_us(), BUCKET_S * SECOND_US
@@ -69,7 +69,8 @@ def report(
         raise UsageError("The period is turned round: --until is not after --since.")
     with closing(reading(store)) as reader:
         tell_unknown(reader, asked)
-        question = ReportQuestion(asked, since_us, until_us, top, now_us)
+        tables = (table,) if table else BRIEF if short and how == "text" else tuple(TABLES)
+        question = ReportQuestion(asked, since_us, until_us, top, now_us, tables)
         made = read_report(reader, question, deadline(timeout, clock)[1])
     _write(_written(made, how, out, table, short=short, cow=cow), out)
     return Exit.DONE
@@ -85,7 +86,9 @@ def _format(how: str, out: str, *, as_json: bool) -> str:
     return named
 
 
-def _check(how: str, table: str, *, to_file: bool) -> None:
+def _check(how: str, table: str, *, to_file: bool, of_text: bool) -> None:
+    if of_text and how != "text":
+        raise UsageError("--short and --cow are for text.")
     if table and how != "csv":
         raise UsageError("--table is for CSV; every other format has all tables.")
     if table and table not in TABLES:

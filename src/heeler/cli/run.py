@@ -22,6 +22,7 @@ from heeler.daemon.systemd import Systemd
 from heeler.errors import Exit, HeelerError
 from heeler.ingest.mirror import Mirror
 from heeler.views.escape import printable
+from heeler.views.report.appending import appending
 from heeler.views.web.service import service
 
 
@@ -64,7 +65,7 @@ def run(
                 notice,
                 load=load,
                 mirror=Mirror(mirror, clock) if mirror else None,
-                services=[service(first.settings.web.listen)],
+                services=[service(first.settings.web.listen), appending(first.settings.report)],
                 systemd=Systemd(),
             )
             asyncio.run(daemon.run(ready=lambda: starter.tell("ready")))

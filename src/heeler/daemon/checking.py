@@ -48,6 +48,8 @@ def doubts(configuration: Configured) -> Iterator[str]:
         yield "No source is configured, so nothing would be collected."
     if settings.web.listen.host not in {"127.0.0.1", "::1", "localhost"}:
         yield f"{settings.web.listen} can be asked by other machines, and nobody is asked who they are."
+    if not settings.report.path and settings.report.model_fields_set:
+        yield "[report] has no path, so no report is appended to anything."
     folder = lake_folder(settings.store)
     if folder.exists() and not folder.is_dir():
         yield f"The store {settings.store} is no folder."

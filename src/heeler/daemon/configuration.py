@@ -13,6 +13,7 @@ from heeler.config.places import KeyPath
 from heeler.config.section import Section
 from heeler.config.validation import validated
 from heeler.config.values import Address, Duration, Endpoint, Hidden, Name, PathText, Secret, Size, Written, path_in
+from heeler.daemon.report_settings import ReportSettings
 from heeler.errors import ConfigurationError, SettingError, TemplateError, UsageError
 from heeler.formats import Format
 from heeler.formats.choose import FORMATS, Formats, format_named
@@ -131,6 +132,9 @@ class Configuration(Section):
 
     keep: KeepSettings = KeepSettings()
     """How long and how much the store keeps. What goes, goes by whole days of receiving, the oldest first."""
+
+    report: ReportSettings = ReportSettings()
+    """A report that is appended to a file again and again."""
 
     sources: dict[Name, SourceSettings] = Field(default={})
     """Where lines come from. The kind says what else can be set."""

@@ -34,7 +34,7 @@ class Report:
     """What happened from ``since_us`` on and before ``until_us``; ``every_s`` is the length of a row of ``traffic``.
 
     ``query`` says of which records, and is empty for all. ``errors`` are answers with status 400 and above. ``tables``
-    has a frame for each of `TABLES`.
+    has a frame for each of `TABLES` that was asked for, ``traffic`` among them.
     """
 
     query: str

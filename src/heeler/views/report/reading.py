@@ -5,10 +5,10 @@ rest is counted by DuckDB over the records, which goes to the disk where memory 
 than the leading rows are kept. So memory does not grow with the number of records, paths or clients.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,9 +21,6 @@ from heeler.store.summing import summary
 from heeler.units import SECOND_US
 from heeler.views.report.model import CLASSES, TABLES, Report
 from heeler.views.stats import StatsQuestion, stats
-
-if TYPE_CHECKING:
-    from heeler.store.schema import Schema
 
 ROWS = 10
 """Rows of each list."""
@@ -45,7 +42,8 @@ _LONGEST_SAMPLE = 2_000
 class ReportQuestion:
     """What is asked for. Without ``since_us`` or ``until_us`` the period is as long as there are records.
 
-    ``rows`` is how long each list is. Times in the query count from ``now_us``.
+    ``rows`` is how long each list is, and ``tables`` are those that are wanted; ``traffic`` is always there. Times in
+    the query count from ``now_us``.
     """
 
     query: Query = _ALL
@@ -53,6 +51,7 @@ class ReportQuestion:
     until_us: int | None = None
     rows: int = ROWS
     now_us: int = 0
+    tables: Collection[str] = tuple(TABLES)
 
 
 def read_report(reader: LakeReader, question: ReportQuestion, going_on: Keep = lambda: None) -> Report:
@@ -85,18 +84,18 @@ class _Reading:
         every_s = self._every_s()
         counted = self._stats(by=("class",), every_s=every_s)
         traffic = self._traffic(counted, every_s)
-        tables = {
-            "traffic": traffic,
-            "sections": self._stats(by=("section",)),
-            "classes": pl.DataFrame({"class": CLASSES, "requests": [int(traffic[name].sum()) for name in CLASSES]}),
-            "codes": self._counted(Grouping(Measure("count"), ("status",)), {"status": pl.Int64}),
-            "paths": self._top("stem", "path"),
-            "slowest": self._slowest(),
-            "clients": self._top("client"),
-            "agents": self._top("agent"),
-            "errors": self._errors(),
-            "samples": self._samples(),
-            "alerts": self._alerts(),
+        makers: Mapping[str, Callable[[], pl.DataFrame]] = {
+            "traffic": lambda: traffic,
+            "sections": lambda: self._stats(by=("section",)),
+            "classes": lambda: _classes(traffic),
+            "codes": lambda: self._counted(Grouping(Measure("count"), ("status",)), {"status": pl.Int64}),
+            "paths": lambda: self._top("stem", "path"),
+            "slowest": self._slowest,
+            "clients": lambda: self._top("client"),
+            "agents": lambda: self._top("agent"),
+            "errors": self._errors,
+            "samples": self._samples,
+            "alerts": self._alerts,
         }
         since_us, until_us = self._period(traffic, every_s)
         return Report(
@@ -107,7 +106,7 @@ class _Reading:
             requests=int(traffic["requests"].sum()),
             bytes=int(traffic["bytes"].sum()),
             errors=int(traffic["4xx"].sum()) + int(traffic["5xx"].sum()),
-            tables={name: tables[name] for name in TABLES},
+            tables={name: makers[name]() for name in TABLES if name in ("traffic", *self._question.tables)},
         )
 
     def _stats(self, *, by: tuple[str, ...], every_s: int | None = None) -> pl.DataFrame:
@@ -237,9 +236,9 @@ class _Reading:
                 if frame.height:
                     found += frame.select("time", "log_group", "log_stream", LINE).rows()
         found.sort(key=lambda row: row[:3])
-        schema: Schema = {"time": pl.Datetime("us"), "group": pl.String, "stream": pl.String, "line": pl.String}
+        texts = dict.fromkeys(("group", "stream", "line"), pl.String)
         lines = [(time, group, stream, _text(line)) for time, group, stream, line in found]
-        return pl.DataFrame(lines, schema, orient="row")
+        return pl.DataFrame(lines, {"time": pl.Datetime("us"), **texts}, orient="row")
 
     def _alerts(self) -> pl.DataFrame:
         """Return the transitions of the period, of all rules, in the order of their times."""
@@ -251,9 +250,11 @@ class _Reading:
         return pl.DataFrame(rows, schema, orient="row").cast({"time": pl.Datetime("us")})
 
 
-def _picked(
-    rows: Iterator[tuple[Any, ...]], keys: Sequence[str | None] | dict[str | None, Any]
-) -> dict[str | None, Any]:
+def _classes(traffic: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame({"class": CLASSES, "requests": [int(traffic[name].sum()) for name in CLASSES]})
+
+
+def _picked(rows: Iterator[tuple[Any, ...]], keys: Collection[str | None]) -> dict[str | None, Any]:
     """Return by their keys those of many rows that are asked for."""
     return {key: value for key, value in rows if key in keys}
 

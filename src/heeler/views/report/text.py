@@ -25,6 +25,10 @@ _WIDEST_PATH = 120
 _CHART_WIDTH, _CHART_HEIGHT = 60, 6
 
 
+BRIEF = ("paths",)
+"""The tables that a short report is made of."""
+
+
 def as_text(report: Report, *, short: bool = False, cow: bool = False) -> str:
     """Return a report as text, safe for a terminal; ``short`` leaves out all but paths and error rate."""
     return "".join([*brief(report, cow=cow), *([] if short else _rest(report))])
