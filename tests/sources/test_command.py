@@ -335,6 +335,30 @@ def test_closing_ends_all_of_its_group_even_what_ignores_being_asked() -> None:
     asyncio.run(scenario())
 
 
+def test_reading_that_is_cancelled_leaves_nothing_running() -> None:
+    async def scenario() -> None:
+        source = source_of(["sh", "-c", STUBBORN], SystemClock(), grace="50ms")
+        seen: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def read() -> None:
+            async for chunk in source.read():
+                seen.put_nowait(chunk.data)
+
+        async with asyncio.timeout(TOO_LONG):
+            reader = asyncio.create_task(read())
+            pids = list(map(int, (await seen.get()).split()))
+            gone = asyncio.ensure_future(ended(pids))
+            await asyncio.sleep(0)
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+            await gone
+        assert children() == []
+        assert not source.health().alive
+
+    asyncio.run(scenario())
+
+
 def test_what_it_writes_while_it_ends_is_read() -> None:
     script = "trap 'echo last; exit' TERM; echo first; while :; do sleep 0.01; done"
 
