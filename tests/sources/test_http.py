@@ -281,7 +281,7 @@ def test_an_address_that_others_reach_needs_a_token(token: dict[str, object]) ->
 
 
 def test_a_token_that_can_be_guessed_or_not_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for text in ("", "short", "with a space in the middle", "slash/slash/slash/slash"):
+    for text in ("short", "with a space in the middle", "slash/slash/slash/slash"):
         monkeypatch.setenv("HEELER_TEST_TOKEN", text)
         with pytest.raises(ValidationError, match="16 or more letters"):
             settings(token="${HEELER_TEST_TOKEN}")  # noqa: S106 - the name of one
