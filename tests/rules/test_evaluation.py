@@ -1,5 +1,6 @@
 """A rule over lines in any order and any pieces, against one that looks at every second by itself."""
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -32,7 +33,7 @@ def run(rule: Rule, stamps: list[int], cuts: list[int]) -> list[Change]:
     one = Evaluation(rule)
     changes: list[Change] = []
     edges = [0, *sorted({cut % (len(stamps) + 1) for cut in cuts}), len(stamps)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         changes += one.feed(Partial(rows(stamps[begin:end])), 0.0)
     return changes
 
