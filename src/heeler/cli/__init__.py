@@ -25,6 +25,7 @@ COMMANDS = {
     "stats": "stats:stats_command",
     "sql": "sql:sql",
     "delete": "delete:delete",
+    "alerts": "alerts:alerts",
     "run": "run:run",
     "start": "background:start",
     "stop": "background:stop",

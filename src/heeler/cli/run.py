@@ -64,6 +64,7 @@ def run(
                 mirror=Mirror(mirror, clock) if mirror else None,
                 services=[service(first.settings.web.listen)],
                 systemd=Systemd(),
+                shown=printable,
             )
             asyncio.run(daemon.run(ready=lambda: tell_starter(ready_fd, "ready")))
     except HeelerError as error:

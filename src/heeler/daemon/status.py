@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heeler import __version__
+from heeler.daemon.alerting import Alerting, RuleStatus
 from heeler.daemon.collector import Collector
+from heeler.daemon.dispatching import Dispatcher, NotifierStatus
 from heeler.daemon.intake import Intake
 
 
@@ -48,6 +50,8 @@ class Status:
     waiting_bytes: int
     memory_bytes: int
     sources: list[SourceStatus]
+    rules: list[RuleStatus]
+    notifiers: list[NotifierStatus]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `heeler status --json` prints it."""
@@ -57,10 +61,19 @@ class Status:
     def read(cls, told: dict[str, Any]) -> "Status":
         """Return what `as_json` made."""
         values = {name: told[name] for name in cls.__dataclass_fields__}
-        return cls(**values | {"sources": [SourceStatus(**one) for one in told["sources"]]})
+        return cls(
+            **values
+            | {
+                "sources": [SourceStatus(**one) for one in told["sources"]],
+                "rules": [RuleStatus(**one) for one in told["rules"]],
+                "notifiers": [NotifierStatus(**one) for one in told["notifiers"]],
+            }
+        )
 
 
-def status_of(intake: Intake, collectors: Iterable[Collector], begun: float) -> Status:
+def status_of(
+    intake: Intake, collectors: Iterable[Collector], begun: float, alerting: Alerting, dispatcher: Dispatcher
+) -> Status:
     """Look at everything. ``begun`` is when the process began (monotonic seconds)."""
     return Status(
         os.getpid(),
@@ -72,6 +85,8 @@ def status_of(intake: Intake, collectors: Iterable[Collector], begun: float) -> 
         intake.waiting_bytes,
         memory_bytes(),
         [_source(collector) for collector in collectors],
+        alerting.status(),
+        dispatcher.status(),
     )
 
 

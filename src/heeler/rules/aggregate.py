@@ -53,7 +53,7 @@ class Aggregate:
 
     def weighted(self, records: pl.DataFrame) -> pl.DataFrame:
         """Return ``bucket`` and ``weight`` (Int64) of each record; null where it has no value."""
-        return records.select(**_WEIGHTED[self.name](self.field))
+        return records.with_columns(**_WEIGHTED[self.name](self.field)).select("bucket", "weight")
 
     def value(self, sums: Mapping[int, int], window_s: int) -> Value | None:
         """Return the value of a window with these sums by bucket; None where there is none."""

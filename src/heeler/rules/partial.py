@@ -75,6 +75,8 @@ class Partials:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
+        self.failed: dict[str, str] = {}
+        """By rule, why lines could not be looked at: a fault of Heeler's that must not keep lines from being stored."""
         self._conditions = tuple(dict.fromkeys(one for rule in rules for one in rule.conditions if one != tree.ALL))
         self._needs = {one: _need(one) for one in self._conditions}
         self._columns: dict[str, set[str]] = {}
@@ -87,13 +89,20 @@ class Partials:
         """Return what records add to each rule, by its number; rules to which they add nothing are left out."""
         if not seen.records.height or not self._rules:
             return {}
-        chunk = _Chunk(seen)
-        matching = self._matching(chunk)
+        try:
+            chunk = _Chunk(seen)
+            matching = self._matching(chunk)
+        except (pl.exceptions.PolarsError, ValueError) as error:
+            self.failed |= {rule.name: str(error) for rule in self._rules}
+            return {}
         found = {}
         for number, rule in enumerate(self._rules):
-            rows = _rows_of(rule, chunk, matching)
-            if rows is None or len(rows):
-                partial = _partial(rule, chunk, matching, rows)
+            try:
+                rows = _rows_of(rule, chunk, matching)
+                partial = _partial(rule, chunk, matching, rows) if rows is None or len(rows) else NOTHING
+            except (pl.exceptions.PolarsError, ValueError) as error:
+                self.failed[rule.name] = str(error)
+            else:
                 if partial.rows:
                     found[number] = partial
         return found

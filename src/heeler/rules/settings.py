@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from heeler.config.section import Section
-from heeler.config.values import Duration, Name, Rate
+from heeler.config.values import Duration, Name, Rate, Within
 from heeler.errors import QueryError, UsageError
 from heeler.query import tree
 from heeler.query.language import parse
@@ -22,24 +22,16 @@ Severity = Literal["info", "warning", "critical"]
 _FIELD = re.compile(r"[A-Za-z_@][A-Za-z0-9_.@-]*")
 
 
-class Misread(ValueError):
-    """A query in a setting cannot be understood; ``at`` is the character of it where understanding ended."""
-
-    def __init__(self, error: QueryError) -> None:
-        self.at = error.at
-        super().__init__(str(error).partition("\n")[0])
-
-
 def _condition(text: str) -> tree.Condition:
     try:
         query = parse(text)
     except QueryError as error:
-        raise Misread(error) from error
+        raise Within(str(error).partition("\n")[0], error.at) from error
     if query.stages:
-        raise Misread(QueryError("A rule computes by itself; leave out what stands behind |.", text, text.find("|")))
+        raise Within("A rule computes by itself; leave out what stands behind |.", text.find("|"))
     for leaf in tree.leaves(query.where):
         if isinstance(leaf, tree.When):
-            raise Misread(QueryError("A rule is about now; leave out times.", text, max(text.find(f"{leaf.word}:"), 0)))
+            raise Within("A rule is about now; leave out times.", max(text.find(f"{leaf.word}:"), 0))
     return query.where
 
 

@@ -92,13 +92,14 @@ def newest_us(catalog: sqlite3.Connection) -> tuple[int, int] | None:
 
 def due_notifications(catalog: sqlite3.Connection, now_us: int, limit: int) -> list[Due]:
     """Return what is to be told now, the oldest first, at most ``limit`` for each notifier."""
-    names = catalog.execute("select distinct notifier from outbox where state = 'waiting' and next <= ?", (now_us,))
+    # The oldest says when: what came later waits behind it, so that no recovery is told before its alert.
+    oldest = catalog.execute("select notifier, min(alert), next from outbox where state = 'waiting' group by notifier")
     found = []
-    for (name,) in names.fetchall():
+    for name in [name for name, _, next_us in oldest.fetchall() if next_us <= now_us]:
         rows = catalog.execute(
             f"select {_COLUMNS}, attempts from outbox join alert on alert.id = outbox.alert "  # noqa: S608 - as above
-            "where outbox.state = 'waiting' and notifier = ? and next <= ? order by alert.id limit ?",
-            (name, now_us, limit),
+            "where outbox.state = 'waiting' and notifier = ? order by alert.id limit ?",
+            (name, limit),
         )
         found += [Due(_stored(row[:-1]), name, row[-1]) for row in rows]
     return found
