@@ -1,8 +1,12 @@
 """`heeler alerts`."""
 
+import asyncio
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,15 +28,18 @@ from heeler.rules.engine import Engine
 from heeler.rules.history import replayed
 from heeler.rules.rule import Rule
 from heeler.store import AlertRow
-from heeler.store.alerts import StoredAlert, alert_history, open_alerts
+from heeler.store.alerts import StoredAlert, alert_history, alerts_after, open_alerts
 from heeler.store.catalog import open_for_reading
 from heeler.store.opening import lake_folder
 from heeler.units import SECOND_US
 from heeler.views.alerts import as_json as told_as_json
 from heeler.views.alerts import as_text
-from heeler.views.following import waited
 
 FOLLOW_SECONDS = 0.5
+MOST_AT_ONCE = 1_000
+
+Write = Callable[[StoredAlert], str]
+"""Returns a transition as a line."""
 
 
 def alerts(
@@ -59,20 +66,27 @@ def alerts(
     return _preview(chosen, since, store, write)
 
 
-def _shown(what: str, folder, write: Callable[[StoredAlert], str], *, limit: int, follow: bool) -> int:  # type: ignore[no-untyped-def]
+def _shown(what: str, folder: Path, write: Write, *, limit: int, follow: bool) -> int:
     with closing(open_for_reading(folder)) as catalog:
         found = open_alerts(catalog) if what == "list" else alert_history(catalog, limit)
         for alert in found:
             print(write(alert), flush=follow)
         last = max((alert.id for alert in alert_history(catalog, 1)), default=0)
-        while follow:
-            waited(FOLLOW_SECONDS)
-            for alert in alert_history(catalog, after=last):
-                print(write(alert), flush=True)
-                last = alert.id
+        if follow:
+            asyncio.run(_follow(catalog, last, write))
     if not found and what == "list":
         notice("No alert fires.")
     return Exit.DONE if found else Exit.NOTHING_FOUND
+
+
+async def _follow(catalog: sqlite3.Connection, last: int, write: Write) -> None:
+    """Print what is committed from here on, until it is interrupted."""
+    clock = SystemClock()
+    while True:
+        await clock.sleep(FOLLOW_SECONDS)
+        for alert in alerts_after(catalog, last, MOST_AT_ONCE):
+            print(write(alert), flush=True)
+            last = alert.id
 
 
 def _rule_named(name: str, settings: Configuration) -> Rule:
@@ -114,13 +128,15 @@ def _trial(rule: Rule, state: str, now_us: int) -> Notice:
     )  # fmt: skip
 
 
-def _preview(rule: Rule, since: str, store: str, write: Callable[[StoredAlert], str]) -> int:
+def _preview(rule: Rule, since: str, store: str, write: Write) -> int:
     now_us = SystemClock().now_us()
     since_us = moment_us(since, now_us, "The start (--since)")
     engine = Engine([rule])
     count = 0
     with closing(reading(store)) as reader:
-        for changes in replayed(engine, reader, since_us, now_us):
+        end_s = now_us // SECOND_US - rule.lateness_s - 1
+        silent = ([(rule, change) for change in one.advance_to(end_s)] for one in engine.evaluations)
+        for changes in chain(replayed(engine, reader, since_us, now_us), silent):
             for row in rows_of(changes):
                 count += 1
                 print(write(_as_stored(count, row)))

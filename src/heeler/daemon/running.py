@@ -68,6 +68,11 @@ class Daemon:
         """Ask for the end. `run` returns when everything that was taken in is stored."""
         self._stopping.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self._stopping.is_set()
+
     def status(self) -> Status:
         """Tell how it fares."""
         collectors = (collector for collector, _ in self._running.values())

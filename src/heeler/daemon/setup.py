@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from heeler.daemon.configuration import Configured
+from heeler.daemon.configuration import Configuration, Configured
 from heeler.errors import UsageError
 from heeler.formats.choose import FORMATS, Formats
 from heeler.model import Chunk
@@ -68,12 +68,24 @@ def setup_of(configured: Configured) -> Setup:
     settings = configured.settings
     redactions = {name: configured.redaction(name) for name in settings.sources}
     prepare = {name: one.redacted for name, one in redactions.items() if one is not None}
-    built_in = settings.high_traffic.rule()
-    rules = [] if built_in is None else [built_in]
-    rules += [one.rule(name) for name, one in settings.rules.items() if one.enabled]
     return Setup(
-        settings.sources, configured.formats, settings.keep.keep(), prepare, settings.redact, rules, settings.notify
+        settings.sources,
+        configured.formats,
+        settings.keep.keep(),
+        prepare,
+        settings.redact,
+        rules_of(settings),
+        settings.notify,
     )
+
+
+def rules_of(settings: Configuration) -> list[Rule]:
+    """Return the rules that are followed, the built-in one first."""
+    built_in = settings.high_traffic.rule()
+    return [
+        *([] if built_in is None else [built_in]),
+        *(one.rule(name) for name, one in settings.rules.items() if one.enabled),
+    ]
 
 
 def with_commands(setup: Setup, commands: Sequence[str]) -> Setup:

@@ -56,13 +56,22 @@ def insert_alerts(catalog: sqlite3.Connection, rows: Iterable[AlertRow]) -> None
             )
 
 
-def alert_history(catalog: sqlite3.Connection, limit: int = 0, after: int = 0) -> list[StoredAlert]:
-    """Return the newest transitions, the oldest of them first; 0 means all. ``after`` is the id before the first."""
+def alert_history(catalog: sqlite3.Connection, limit: int = 0) -> list[StoredAlert]:
+    """Return the newest transitions, the oldest of them first; 0 means all."""
     rows = catalog.execute(
-        f"select {_COLUMNS} from alert where id > ? order by id desc limit ?",  # noqa: S608 - names of columns
-        (after, limit or -1),
+        f"select {_COLUMNS} from alert order by id desc limit ?",  # noqa: S608 - names of columns
+        (limit or -1,),
     )
     return [_stored(row) for row in rows][::-1]
+
+
+def alerts_after(catalog: sqlite3.Connection, last: int, limit: int) -> list[StoredAlert]:
+    """Return the transitions that were stored after the one with the id ``last``, the first ``limit`` of them."""
+    rows = catalog.execute(
+        f"select {_COLUMNS} from alert where id > ? order by id limit ?",  # noqa: S608 - as above
+        (last, limit),
+    )
+    return [_stored(row) for row in rows]
 
 
 def open_alerts(catalog: sqlite3.Connection) -> list[StoredAlert]:
