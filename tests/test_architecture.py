@@ -18,6 +18,7 @@ FLOORS = (
     ("pipeline",),
     ("archive",),
     ("rules",),
+    ("notify",),
     ("store",),
     ("sources",),
     ("query",),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from heeler.views.sentences import alert_sentence, zoned
+from heeler.units import zoned
+from heeler.views.sentences import alert_sentence
 from heeler.views.snapshot import AlertLine
 
 

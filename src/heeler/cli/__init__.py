@@ -27,6 +27,7 @@ COMMANDS = {
     "push": "push:push",
     "sql": "sql:sql",
     "delete": "delete:delete",
+    "alerts": "alerts:alerts",
     "run": "run:run",
     "start": "background:start",
     "stop": "background:stop",

@@ -67,6 +67,7 @@ def run(
                 mirror=Mirror(mirror, clock) if mirror else None,
                 services=[service(first.settings.web.listen), appending(first.settings.report)],
                 systemd=Systemd(),
+                shown=printable,
             )
             asyncio.run(daemon.run(ready=lambda: starter.tell("ready")))
     except HeelerError as error:

@@ -58,7 +58,7 @@ def settings_of(section: type[Section]) -> Iterator[Setting]:
         required = field.is_required()
         default = "" if required else _toml(field.get_default(call_default_factory=True), written)
         example = _toml(field.examples[0], written) if field.examples else default or written.example
-        yield Setting(name, written.type, default, required, example, _sentence(field))
+        yield Setting(field.alias or name, written.type, default, required, example, _sentence(field))
 
 
 def parts_of(section: type[Section]) -> Iterator[Part]:

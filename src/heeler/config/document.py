@@ -55,13 +55,20 @@ class Document:
                 text = text[: place.value] + starred + text[place.end :]
         return replace(self, text=text)
 
-    def error(self, path: KeyPath, sentence: str, *, of_value: bool = True) -> SettingError:
-        """Return an error that shows the value at ``path``, or its key; where it has none, what it would be in."""
+    def error(self, path: KeyPath, sentence: str, *, of_value: bool = True, within: int | None = None) -> SettingError:
+        """Return an error that shows the value at ``path``, or its key; where it has none, what it would be in.
+
+        ``within`` is a character of the value, which is a text.
+        """
         known = self.nearest_place(path)
         at = 0
         if known:
             place = self.places[known]
             at = place.value if of_value and known == path else place.key
+            written = self.text[place.value : place.end]
+            # What is escaped is shorter than it is written; then the text as a whole is shown.
+            if within is not None and known == path and "\\" not in written:
+                at += within + (3 if written[:3] in ('"""', "'''") else 1)
         return placed(self.path, self.text, at, dotted(path), sentence)
 
 

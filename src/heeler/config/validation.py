@@ -12,7 +12,7 @@ from heeler.config.described import section_at
 from heeler.config.document import Document, did_you_mean, dotted
 from heeler.config.places import KeyPath
 from heeler.config.section import Section
-from heeler.config.values import Hidden
+from heeler.config.values import Hidden, Within
 from heeler.errors import ConfigurationError, SettingError
 
 S = TypeVar("S", bound=Section)
@@ -83,7 +83,8 @@ def _told(
     read = document.read_at(stands) if stands == here and not is_hidden else ""
     named = dotted(stands) or "The file"
     if kind == "value_error":
-        return document.error(here, f"{named}: {context['error']}")
+        error = context["error"]
+        return document.error(here, f"{named}: {error}", within=error.at if isinstance(error, Within) else None)
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", str(context["expected"]))
         hint = did_you_mean(read.strip("\"'"), known)
@@ -99,7 +100,7 @@ def _told(
 
 def _unknown(section: type[Section], path: KeyPath, loc: KeyPath) -> str:
     within = section_at(section, loc[:-1])
-    known = sorted(within.model_fields) if within else []
+    known = sorted(field.alias or name for name, field in within.model_fields.items()) if within else []
     hint = did_you_mean(str(loc[-1]), known)
     return f"{_section(path + loc[:-1])} has no setting {loc[-1]!r}.{hint} There are {', '.join(known)}."
 

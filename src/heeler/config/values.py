@@ -54,6 +54,14 @@ class Hidden(ValueError):
     """What is wrong with a value that must not be shown."""
 
 
+class Within(ValueError):
+    """A text in a setting cannot be understood; ``at`` is the character of it where understanding ended."""
+
+    def __init__(self, sentence: str, at: int) -> None:
+        super().__init__(sentence)
+        self.at = at
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where to listen. An empty host means every address of the machine."""

@@ -4,10 +4,12 @@ import asyncio
 import random
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from heeler.daemon.alerting import Alerting
 from heeler.daemon.intake import Intake
 from heeler.daemon.setup import Mirror, Prepare
 from heeler.errors import HeelerError, SourceEnded
@@ -18,9 +20,12 @@ from heeler.ingest.chunk import Destination, ParsedChunk
 from heeler.ingest.recognition import Recognition
 from heeler.model import Chunk, Position
 from heeler.pipeline import parsed
+from heeler.rules.engine import Engine
+from heeler.rules.partial import Partial
 from heeler.sources import Source, SourceContext, SourceHealth
 from heeler.sources.file_position import storable
 from heeler.sources.settings import SourceSettings
+from heeler.store import AlertRow
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """A source that failed is made again after so long, and twice as long each time, as long as it goes on to fail."""
@@ -32,6 +37,9 @@ MOST_STREAMS = 1_000
 """Streams whose format is remembered; of one that comes again after so many others it is looked for again."""
 
 RATE_SECONDS = 10.0
+
+Parsed = tuple[ParsedChunk, Engine | None]
+"""A parsed chunk, and the rules that looked at it, if there are some."""
 
 
 @dataclass(slots=True)
@@ -85,6 +93,7 @@ class Collector:
         chance: random.Random,
         prepare: Prepare | None = None,
         mirror: Mirror | None = None,
+        alerting: Alerting | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -95,6 +104,7 @@ class Collector:
         self._chance = chance
         self._prepare = prepare
         self._mirror = mirror
+        self._alerting = alerting
         self._zone = zone_named(settings.zone) if settings.zone else None
         self._source: Source | None = None
         self._stopping = asyncio.Event()
@@ -161,9 +171,9 @@ class Collector:
                 return
             chunks = parsed(self._source, self._intake.workers, self._prepared, self._intake.settled)
             async with aclosing(chunks):
-                async for chunk, result in chunks:
+                async for chunk, (result, engine) in chunks:
                     try:
-                        await self._hand_over(chunk, result)
+                        await self._hand_over(chunk, result, engine)
                     except HeelerError:
                         await self._intake.settled()  # who sent what was taken before hears of it still
                         raise
@@ -171,7 +181,7 @@ class Collector:
             await self._source.close()
             self._source = None
 
-    async def _prepared(self, chunk: Chunk) -> Callable[[Chunk], ParsedChunk]:
+    async def _prepared(self, chunk: Chunk) -> Callable[[Chunk], Parsed]:
         """Choose the format of a chunk's stream, and return what parses it."""
         if self._prepare is not None:
             chunk, redacted = await asyncio.to_thread(self._prepare, chunk)
@@ -189,18 +199,24 @@ class Collector:
             await self._intake.register(known)
         namespace = self.settings.positions_under or self.name
         receipt = Receipt(chunk.received_us, zone=self._zone)
-        parse = Destination(self._intake.lake, namespace, group, stream, known, receipt).parse
-        return lambda _: parse(chunk)
+        engine = self._alerting.engine if self._alerting is not None else None
+        rules = engine.partials if engine is not None else None
+        parse = Destination(self._intake.lake, namespace, group, stream, known, receipt, rules).parse
+        return lambda _: (parse(chunk), engine)
 
-    async def _hand_over(self, chunk: Chunk, result: ParsedChunk) -> None:
+    async def _hand_over(self, chunk: Chunk, result: ParsedChunk, engine: Engine | None) -> None:
         group, stream = self._place_of(chunk)
         for event in chunk.events:
             self.counts.events += 1
             if not event.repeated:
                 self._intake.notice(f"{self.name}: {event.message}")
         self._recognition(chunk, group, stream).count(result.lines, result.parsed)
-        await self._intake.put(self.name, [result.completed], committed=self._committed, awaited=chunk.awaited)
+        alerts = partial(self._led_to, result.partials, engine)
+        await self._intake.put(self.name, [result.completed], alerts, committed=self._committed, awaited=chunk.awaited)
         self._count(chunk, result)
+
+    def _led_to(self, partials: Mapping[int, Partial], engine: Engine | None) -> Sequence[AlertRow]:
+        return () if self._alerting is None or engine is None else self._alerting.led_to(partials, engine)
 
     def _count(self, chunk: Chunk, result: ParsedChunk) -> None:
         self.counts.lines += result.lines

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from platformdirs import user_log_path
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -20,10 +20,15 @@ from heeler.formats.choose import FORMATS, Formats, format_named
 from heeler.formats.definitions import made
 from heeler.formats.settings import FormatSettings
 from heeler.ingest.redaction import Redaction, Rule, hashing, matcher, replacing
+from heeler.notify.kinds import NOTIFIERS
+from heeler.notify.settings import NotifierSettings
+from heeler.rules.settings import HighTrafficSettings, RuleSettings
 from heeler.sources.kinds import KINDS
 from heeler.sources.settings import SourceSettings
 from heeler.store.retention import KEEP_AGE_US, Keep
 from heeler.store.url import lake_folder
+
+S = TypeVar("S", bound=Section)
 
 SECOND_US: Final = 1_000_000
 SHORTEST_KEY_BYTES: Final = 16
@@ -142,6 +147,15 @@ class Configuration(Section):
     redact: dict[Name, RedactSettings] = Field(default={})
     """Rules by which something is taken out of lines before they are parsed and kept, in their order."""
 
+    high_traffic: HighTrafficSettings = HighTrafficSettings()
+    """The built-in rule: parsed requests a second, averaged over a window, above a threshold."""
+
+    rules: dict[Name, RuleSettings] = Field(default={})
+    """When somebody is alerted."""
+
+    notify: dict[Name, NotifierSettings] = Field(default={})
+    """Who is told of alerts, and how. The kind says what else can be set."""
+
     formats: dict[str, FormatSettings] = Field(default={})
     """Formats of your own, known by their names like those that come with Heeler."""
 
@@ -181,16 +195,18 @@ def configured(path: Path | None) -> Configured:
         return Configured(None, Configuration(), FORMATS)
     document = read_document(path)
     problems: list[SettingError] = []
-    rest = {name: value for name, value in document.values.items() if name != "sources"}
+    rest = {name: value for name, value in document.values.items() if name not in ("sources", "notify")}
     settings = _kept(problems, lambda: validated(Configuration, document, (), rest))
-    sources = _sources(document, problems)
+    sources = _of_kinds(document, "sources", KINDS, problems)
+    notifiers = _of_kinds(document, "notify", NOTIFIERS, problems)
     own = _formats(document, problems)
     problems += _unknown_formats(document, sources, own)
     if settings is not None:
         problems += _unknown_sources(document, settings)
+        problems += _unknown_notifiers(document, settings)
     if problems or settings is None:
         raise ConfigurationError(problems)
-    settings = settings.model_copy(update={"sources": sources})
+    settings = settings.model_copy(update={"sources": sources, "notify": notifiers})
     return Configured(path, settings, Formats(own) if own else FORMATS)
 
 
@@ -215,30 +231,35 @@ def _tables(document: Document, name: str, problems: list[SettingError]) -> Mapp
     return {key: table for key, table in tables.items() if isinstance(table, dict)}
 
 
-def _sources(document: Document, problems: list[SettingError]) -> dict[str, SourceSettings]:
-    found: dict[str, SourceSettings] = {}
-    tables = _tables(document, "sources", problems)
-    _kept(problems, lambda: validated(_Names, document, (), {"sources": dict.fromkeys(tables, 0)}))
+def _of_kinds(
+    document: Document, section: str, kinds: Mapping[str, type[S]], problems: list[SettingError]
+) -> dict[str, S]:
+    """Return what stands in the tables of a section whose kinds have settings of their own."""
+    found: dict[str, S] = {}
+    tables = _tables(document, section, problems)
+    _kept(problems, lambda: validated(_Names, document, (), {section: dict.fromkeys(tables, 0)}))
     for name, table in tables.items():
-        path: KeyPath = ("sources", name)
+        path: KeyPath = (section, name)
         kind = table.get("kind")
-        if not isinstance(kind, str) or kind not in KINDS:
-            problems.append(_wrong_kind(document, path, kind))
-        elif settings := _kept(problems, lambda: validated(KINDS[kind], document, path)):  # noqa: B023 - called at once
+        if not isinstance(kind, str) or kind not in kinds:
+            problems.append(_wrong_kind(document, path, kind, kinds))
+        elif settings := _kept(problems, lambda: validated(kinds[kind], document, path)):  # noqa: B023 - called at once
             found[name] = settings
     return found
 
 
 class _Names(Section):
-    sources: dict[Name, int]
+    sources: dict[Name, int] = Field(default={})
+    notify: dict[Name, int] = Field(default={})
 
 
-def _wrong_kind(document: Document, path: KeyPath, kind: object) -> SettingError:
-    known = ", ".join(KINDS)
+def _wrong_kind(document: Document, path: KeyPath, kind: object, kinds: Mapping[str, object]) -> SettingError:
+    known = ", ".join(kinds)
+    what = {"sources": "source", "notify": "notifier"}[str(path[0])]
     if kind is None:
-        return document.error(path, f"{'.'.join(map(str, path))} says no kind of source. There are {known}.")
-    hint = did_you_mean(str(kind), KINDS)
-    return document.error((*path, "kind"), f"There is no kind of source {str(kind)!r}.{hint} There are {known}.")
+        return document.error(path, f"{'.'.join(map(str, path))} says no kind of {what}. There are {known}.")
+    hint = did_you_mean(str(kind), kinds)
+    return document.error((*path, "kind"), f"There is no kind of {what} {str(kind)!r}.{hint} There are {known}.")
 
 
 def _formats(document: Document, problems: list[SettingError]) -> dict[str, Format]:
@@ -283,4 +304,18 @@ def _unknown_sources(document: Document, settings: Configuration) -> list[Settin
                 there = f" There are {', '.join(known)}." if known else ""
                 sentence = f"There is no source {source!r}.{did_you_mean(source, known)}{there}"
                 problems.append(document.error(("redact", name, "sources", number), sentence))
+    return problems
+
+
+def _unknown_notifiers(document: Document, settings: Configuration) -> list[SettingError]:
+    problems = []
+    known = list(_tables(document, "notify", []))
+    there = f" There are {', '.join(known)}." if known else " [notify.NAME] makes one."
+    named: list[tuple[KeyPath, tuple[str, ...]]] = [(("high_traffic", "notify"), settings.high_traffic.notify)]
+    named += [(("rules", name, "notify"), rule.notify) for name, rule in settings.rules.items()]
+    for path, names in named:
+        for number, name in enumerate(names):
+            if name not in known:
+                sentence = f"There is no notifier {name!r}.{did_you_mean(name, known)}{there}"
+                problems.append(document.error((*path, number), sentence))
     return problems

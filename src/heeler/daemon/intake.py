@@ -11,9 +11,9 @@ from heeler.clock import Clock
 from heeler.daemon.traffic import TrafficCounters
 from heeler.errors import EnvironmentFailed, SourceUnavailable
 from heeler.formats import Format
-from heeler.ingest.ticks import Committed, Ticks
+from heeler.ingest.ticks import Alerts, Committed, Ticks
 from heeler.model import Position
-from heeler.store import AlertRow, Completed
+from heeler.store import Completed
 from heeler.store.lake import Lake
 from heeler.store.retention import Keep
 from heeler.store.upkeep import Upkeep
@@ -101,7 +101,7 @@ class Intake:
         self,
         owner: str,
         ready: Sequence[Completed],
-        alerts: Sequence[AlertRow] = (),
+        alerts: Alerts = (),
         *,
         committed: Committed | None = None,
         awaited: bool = False,

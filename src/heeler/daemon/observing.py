@@ -7,12 +7,16 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from heeler import __version__
+from heeler.daemon.alerting import Alerting
 from heeler.daemon.collector import Collector
+from heeler.daemon.dispatching import Dispatcher
 from heeler.daemon.intake import Intake
 from heeler.daemon.status import SourceStatus, Status
 
 
-def status_of(intake: Intake, collectors: Iterable[Collector], begun: float) -> Status:
+def status_of(
+    intake: Intake, collectors: Iterable[Collector], begun: float, alerting: Alerting, dispatcher: Dispatcher
+) -> Status:
     """Look at everything. ``begun`` is when the process began (monotonic seconds)."""
     return Status(
         os.getpid(),
@@ -24,6 +28,8 @@ def status_of(intake: Intake, collectors: Iterable[Collector], begun: float) -> 
         intake.waiting_bytes,
         memory_bytes(),
         [_source(collector) for collector in collectors],
+        alerting.status(),
+        dispatcher.status(),
     )
 
 

@@ -64,7 +64,8 @@ def packed_tick(ready: Sequence[Completed], alerts: Sequence[AlertRow]) -> Messa
             }
         )
         blobs += [_ipc(frame) for frame in frames.values()]
-    rows = [asdict(row) for row in alerts]
+    # What a command takes in is history: nobody follows it, and nobody is told.
+    rows = [{name: getattr(row, name) for name in _ALERT} for row in alerts]
     return Message({"do": "commit", "batches": batches, "alerts": rows}, tuple(blobs))
 
 
@@ -83,7 +84,8 @@ def unpacked_tick(
     """
     blobs = iter(message.blobs)
     ready = [_completed(_storable(_typed(batch, _BATCH)), blobs, formats, ids) for batch in message.head["batches"]]
-    return ready, [AlertRow(**_storable(_typed(row, _ALERT))) for row in message.head["alerts"]]
+    rows = [_storable(_typed(row, _ALERT)) for row in message.head["alerts"]]
+    return ready, [AlertRow(**{name: row[name] for name in _ALERT}) for row in rows]
 
 
 def _typed(values: Any, types: _Types) -> Any:  # noqa: ANN401 - what JSON holds is whatever it holds

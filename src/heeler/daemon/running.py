@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 
 from heeler.clock import Clock
+from heeler.daemon.alerting import Alerting
 from heeler.daemon.canary import CanarySettings
 from heeler.daemon.collector import Collector
 from heeler.daemon.control import Control
+from heeler.daemon.dispatching import Dispatcher, Shown
 from heeler.daemon.intake import Intake
 from heeler.daemon.observing import status_of
 from heeler.daemon.setup import Mirror, Setup
@@ -46,8 +48,11 @@ class Daemon:
         mirror: Mirror | None = None,
         systemd: Systemd | None = None,
         seed: int | None = None,
+        shown: Shown = repr,
     ) -> None:
         self.intake = Intake(lake, clock, notice, setup.keep)
+        self.alerting = Alerting(self.intake)
+        self.dispatcher = Dispatcher(self.intake, shown)
         self._setup = setup
         self._clock = clock
         self._notice = notice
@@ -65,9 +70,15 @@ class Daemon:
         """Ask for the end. `run` returns when everything that was taken in is stored."""
         self._stopping.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self._stopping.is_set()
+
     def status(self) -> Status:
         """Tell how it fares."""
-        return status_of(self.intake, (collector for collector, _ in self._running.values()), self._begun)
+        collectors = (collector for collector, _ in self._running.values())
+        return status_of(self.intake, collectors, self._begun, self.alerting, self.dispatcher)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Collect until `stop`. Calls ``ready`` when everything has begun. Raises what the store raises for good."""
@@ -79,10 +90,14 @@ class Daemon:
         }
         with self._signals():
             async with self.intake.open(), Control(self.intake, acts).open(), AsyncExitStack() as services:
-                awake = asyncio.create_task(self._systemd.keep_awake(self._clock))
+                beside = [asyncio.create_task(self._systemd.keep_awake(self._clock))]
                 try:
                     for service in self._services:
                         await services.enter_async_context(service(self))
+                    await self._begin_rules(self._setup)
+                    for run in (self.alerting.run, self.dispatcher.run):
+                        beside.append(asyncio.create_task(run()))
+                        beside[-1].add_done_callback(self._ended_beside)
                     self._begin(self._setup)
                     ready()
                     self._systemd.tell("READY=1", f"STATUS=Collecting from {len(self._running)} sources")
@@ -91,7 +106,8 @@ class Daemon:
                     self._stopping.set()
                     self._systemd.tell("STOPPING=1")
                     await self._end(list(self._running))
-                    awake.cancel()
+                    for task in beside:
+                        task.cancel()
             if self._mirror is not None:
                 await asyncio.to_thread(self._mirror.close)
 
@@ -107,10 +123,21 @@ class Daemon:
                 old, self._setup = self._setup, new
                 changed = [name for name in self._running if old.changes(name, new)]
                 await self._end(changed)
+                await self._begin_rules(new)
                 self._begin(new)
                 self._notice(f"The configuration was read again: {len(changed)} sources ended or changed.")
             finally:
                 self._systemd.tell("READY=1")
+
+    def _ended_beside(self, task: asyncio.Task[None]) -> None:
+        """End everything where what follows the rules has failed: nobody would be alerted, and nobody would know."""
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._notice(f"Rules cannot be followed any more, so the process ends: {fault!r}")
+            self.stop()
+
+    async def _begin_rules(self, setup: Setup) -> None:
+        self.dispatcher.use(setup.notifiers)
+        await self.alerting.begin(setup.rules)
 
     def _begin(self, setup: Setup) -> None:
         """Start what does not run yet; nothing once the end has begun, which may be while a configuration is read."""
@@ -126,6 +153,7 @@ class Daemon:
                     chance=self._chance,
                     prepare=setup.prepare.get(name),
                     mirror=self._mirror,
+                    alerting=self.alerting,
                 )
                 self._running[name] = collector, asyncio.create_task(collector.run(), name=name)
 

@@ -9,10 +9,12 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from heeler.daemon.configuration import Configured
+from heeler.daemon.configuration import Configuration, Configured
 from heeler.errors import UsageError
 from heeler.formats.choose import FORMATS, Formats
 from heeler.model import Chunk
+from heeler.notify.settings import NotifierSettings
+from heeler.rules.rule import Rule
 from heeler.sources.command import CommandSettings
 from heeler.sources.settings import SourceSettings
 from heeler.store.retention import Keep
@@ -46,6 +48,9 @@ class Setup:
     redact: object = None
     """What the configuration says of redaction, to compare."""
 
+    rules: Sequence[Rule] = ()
+    notifiers: Mapping[str, NotifierSettings] = field(default_factory=dict)
+
     def changes(self, name: str, new: "Setup") -> bool:
         """Tell whether a source that runs must end: it is gone, switched off, or would read or store otherwise."""
         settings = new.sources.get(name)
@@ -63,7 +68,24 @@ def setup_of(configured: Configured) -> Setup:
     settings = configured.settings
     redactions = {name: configured.redaction(name) for name in settings.sources}
     prepare = {name: one.redacted for name, one in redactions.items() if one is not None}
-    return Setup(settings.sources, configured.formats, settings.keep.keep(), prepare, settings.redact)
+    return Setup(
+        settings.sources,
+        configured.formats,
+        settings.keep.keep(),
+        prepare,
+        settings.redact,
+        rules_of(settings),
+        settings.notify,
+    )
+
+
+def rules_of(settings: Configuration) -> list[Rule]:
+    """Return the rules that are followed, the built-in one first."""
+    built_in = settings.high_traffic.rule()
+    return [
+        *([] if built_in is None else [built_in]),
+        *(one.rule(name) for name, one in settings.rules.items() if one.enabled),
+    ]
 
 
 def with_commands(setup: Setup, commands: Sequence[str]) -> Setup:

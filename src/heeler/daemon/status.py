@@ -27,6 +27,28 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """How a rule fares: the groups that fire, lines that came too late to count, and why it could not be evaluated."""
+
+    name: str
+    firing: list[str]
+    late: int
+    last_error: str
+
+
+@dataclass(slots=True)
+class NotifierStatus:
+    """How one notifier fares: notices that wait, were told, and were given up."""
+
+    name: str
+    kind: str
+    waiting: int = 0
+    sent: int = 0
+    failed: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How the process fares."""
 
@@ -39,6 +61,8 @@ class Status:
     waiting_bytes: int
     memory_bytes: int
     sources: list[SourceStatus]
+    rules: list[RuleStatus]
+    notifiers: list[NotifierStatus]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `heeler status --json` prints it."""
@@ -48,4 +72,11 @@ class Status:
     def read(cls, told: dict[str, Any]) -> "Status":
         """Return what `as_json` made."""
         values = {name: told[name] for name in cls.__dataclass_fields__}
-        return cls(**values | {"sources": [SourceStatus(**one) for one in told["sources"]]})
+        return cls(
+            **values
+            | {
+                "sources": [SourceStatus(**one) for one in told["sources"]],
+                "rules": [RuleStatus(**one) for one in told["rules"]],
+                "notifiers": [NotifierStatus(**one) for one in told["notifiers"]],
+            }
+        )

@@ -1,34 +1,42 @@
 """From the bytes of one chunk to rows that are ready to be committed: what the worker threads do."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from heeler.formats import Format, members_of
 from heeler.formats.lines import NO_ENDING, Lines, split
+from heeler.formats.text import text_of
 from heeler.formats.timestamps import Receipt
 from heeler.ingest.alerts import COLUMNS
 from heeler.model import Chunk
+from heeler.rules.partial import Partial, Partials, Seen
 from heeler.store import Batch, Completed, Store
 from heeler.store.records import requests_of
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedChunk:
-    """A chunk on its way into a tick. ``times`` has `heeler.ingest.alerts.COLUMNS`, None where nothing is counted."""
+    """A chunk on its way into a tick. ``times`` has `heeler.ingest.alerts.COLUMNS`, None where nothing is counted.
+
+    ``partials`` is what it adds to the windows of rules, where there are some.
+    """
 
     completed: Completed
     times: pl.DataFrame | None
     lines: int
     parsed: int
     bytes: int
+    partials: Mapping[int, Partial] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where the lines of a chunk go, and what is known of them.
 
-    ``source`` is under which name the position of the file is stored.
+    ``source`` is under which name the position of the file is stored. ``rules`` make partials of what is not
+    unfinished, as that comes again.
     """
 
     store: Store
@@ -37,6 +45,7 @@ class Destination:
     stream: str
     format: Format
     receipt: Receipt
+    rules: Partials | None = None
 
     def parse(self, chunk: Chunk) -> ParsedChunk:
         """Turn a chunk into rows. Runs in any thread; the store must know the format."""
@@ -63,7 +72,13 @@ class Destination:
         requests = requests_of(self.format, records)
         is_timed = requests is not None and "time" in requests.columns
         times = requests.filter("parsed").select(COLUMNS) if requests is not None and is_timed else None
-        return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data))
+        partials = self.rules.of(self._seen(chunk, done)) if self.rules is not None and not chunk.piece else {}
+        return ParsedChunk(lean, times, records.height, int(records["parsed"].sum()), len(chunk.data), partials)
+
+    def _seen(self, chunk: Chunk, done: Completed) -> Seen:
+        count = done.rows.height - bool(chunk.unfinished_bytes)
+        lines = text_of(split(chunk.data).readable())
+        return Seen(done.rows.head(count), lines.head(count), done.formats)
 
     def _records(self, lines: Lines, *, counts: bool) -> pl.DataFrame:
         return self.format.parse(lines, {*self.format.columns, "section"} if counts else None, self.receipt)

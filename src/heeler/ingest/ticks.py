@@ -30,6 +30,9 @@ TICK_BYTES = 16 << 20
 Committed = Callable[[Mapping[str, Position]], Awaitable[None]]
 """Is told after each commit the positions, by part, that are durable now."""
 
+Alerts = Sequence[AlertRow] | Callable[[], Sequence[AlertRow]]
+"""Transitions, or what returns them; it is called in the moment in which the lines are sure to be committed."""
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -90,7 +93,7 @@ class Ticks:
     async def put(
         self,
         ready: Sequence[Completed],
-        alerts: Sequence[AlertRow] = (),
+        alerts: Alerts = (),
         *,
         committed: Committed | None = None,
         awaited: bool = False,
@@ -104,7 +107,7 @@ class Ticks:
             await self._room.wait()
         waiting = self._waiting
         waiting.ready += ready
-        waiting.alerts += alerts
+        waiting.alerts += alerts() if callable(alerts) else alerts
         waiting.bytes += sum(one.batch.bytes for one in ready)
         if committed is not None:
             positions = waiting.positions.setdefault(committed, {})

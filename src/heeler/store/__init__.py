@@ -43,13 +43,22 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """One transition of an alert, kept for ever. ``time_us`` is the start of the second that decided it."""
+    """One transition of an alert, kept for ever. ``time_us`` is the start of the second that decided it.
+
+    ``key`` is the group that it is of, ``start_us`` when the alert was triggered, 0 for what nobody follows, as in
+    files that are taken in. Rule, key and start name an alert. ``details`` is a JSON object; ``notify`` names who is
+    told.
+    """
 
     rule: str
     state: str
     hits: int
     time_us: int
     zone_minutes: int
+    key: str = ""
+    start_us: int = 0
+    details: str = "{}"
+    notify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

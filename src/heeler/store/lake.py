@@ -11,6 +11,7 @@ from heeler.errors import EnvironmentFailed
 from heeler.formats import Format, members_of
 from heeler.model import Position
 from heeler.store import Batch, Completed, Tick
+from heeler.store.alerts import insert_alerts
 from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_writing, transaction
 from heeler.store.events import EVENT_FORMAT
@@ -142,10 +143,7 @@ class Lake:
             )
             self.catalog.execute("delete from position where position = '{}'")  # what its source has forgotten
             self.catalog.executemany("insert or ignore into seen (source, key, time) values (?, ?, ?)", plan.seen())
-            self.catalog.executemany(
-                "insert or ignore into alert (rule, state, hits, time, zone) values (?, ?, ?, ?, ?)",
-                [(row.rule, row.state, row.hits, row.time_us, row.zone_minutes) for row in tick.alerts],
-            )
+            insert_alerts(self.catalog, tick.alerts)
             self.catalog.execute(
                 "insert into setting values ('tick', ?) on conflict do update set value = excluded.value",
                 (str(number),),

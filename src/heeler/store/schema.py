@@ -105,10 +105,19 @@ create table extent (
 create index extent_segment on extent (segment);
 create index extent_recent on extent (recent);
 create index extent_stream on extent (stream, first_seq);
+-- Transitions. ``key`` is the group, ``start`` is when the alert was triggered, 0 where nobody follows it (files that
+-- were taken in), ``details`` is a JSON object.
 create table alert (
     id integer primary key, rule text not null, state text not null, hits integer not null, time integer not null,
-    zone integer not null, unique (rule, state, time)
+    zone integer not null, key text not null default '', start integer not null default 0,
+    details text not null default '{}', unique (rule, "key", state, time, start)
 ) strict;
+-- Who is to be told of which transition: waiting, sent, or failed (given up). ``next`` is when it is tried again.
+create table outbox (
+    alert integer not null references alert on delete cascade, notifier text not null, state text not null,
+    attempts integer not null, next integer not null, error text not null, primary key (alert, notifier)
+) strict;
+create index outbox_waiting on outbox (notifier, next) where state = 'waiting';
 create table saved_search (name text primary key, query text not null) strict;
 -- What senders that may send again have sent, and when it was committed.
 create table seen (source text not null, key text not null, time integer not null, primary key (source, key)) strict;
@@ -130,6 +139,21 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = {
             source text not null, key text not null, time integer not null, primary key (source, key)
         ) strict""",
         "create index seen_time on seen (source, time)",
+        "alter table alert rename to alert_of_version_2",
+        """create table alert (
+            id integer primary key, rule text not null, state text not null, hits integer not null,
+            time integer not null, zone integer not null, key text not null default '',
+            start integer not null default 0, details text not null default '{}',
+            unique (rule, "key", state, time, start)
+        ) strict""",
+        """insert into alert (id, rule, state, hits, time, zone)
+            select id, rule, state, hits, time, zone from alert_of_version_2""",
+        "drop table alert_of_version_2",
+        """create table outbox (
+            alert integer not null references alert on delete cascade, notifier text not null, state text not null,
+            attempts integer not null, next integer not null, error text not null, primary key (alert, notifier)
+        ) strict""",
+        "create index outbox_waiting on outbox (notifier, next) where state = 'waiting'",
     ),
 }
 """By version, the statements that bring a catalog of that version to the next one."""

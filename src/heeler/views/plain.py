@@ -2,8 +2,9 @@
 
 import json
 
+from heeler.units import iso, zoned
 from heeler.views.escape import printable
-from heeler.views.sentences import alert_sentence, iso, zoned
+from heeler.views.sentences import alert_sentence
 from heeler.views.snapshot import AlertLine, Block
 
 _WIDEST_NAME = 48

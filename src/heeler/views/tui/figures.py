@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from heeler.views.sentences import local
+from heeler.units import local
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 #: Three rows of half blocks for each sign of a big figure; all but the dot are three cells wide.

@@ -5,7 +5,7 @@ from typing import Final
 from rich.cells import cell_len
 from textual import events
 
-from heeler.views.sentences import zoned
+from heeler.units import zoned
 from heeler.views.snapshot import FileStatus, Snapshot
 from heeler.views.tui.figures import count, share
 from heeler.views.tui.rows import Panel, Row, Span, View, ends, fit_end, fitted, width_of

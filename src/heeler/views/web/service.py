@@ -8,14 +8,20 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from heeler.config.values import Endpoint
 from heeler.daemon.running import Daemon
 from heeler.errors import EnvironmentFailed
+from heeler.store.alerts import alert_history, alerts_after
+from heeler.views.alerts import as_event
 from heeler.views.escape import printable
 from heeler.views.web.metrics import CONTENT_TYPE, metrics
+
+EVENT_SECONDS, KEEP_ALIVE_SECONDS = 0.5, 15.0
+MOST_EVENTS = 1_000
+_LONGEST_ID = 18
 
 CLOSE_SECONDS = 2
 """How long an answer that is being given may take at the end."""
@@ -35,7 +41,42 @@ def application(daemon: Daemon) -> Starlette:
     async def figures(_: Request) -> Response:
         return Response(metrics(daemon), media_type=None, headers={"Content-Type": CONTENT_TYPE})
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", figures)])
+    async def alert_events(request: Request) -> Response:
+        """Stream transitions of alerts as they are committed; ``Last-Event-ID`` names the last one that is known."""
+        lake = daemon.intake.lake
+        known = request.headers.get("last-event-id", "")
+        if known.isascii() and known.isdigit() and len(known) < _LONGEST_ID:
+            last = int(known)
+        else:
+            newest = await daemon.intake.in_writer(alert_history, lake.catalog, 1)
+            last = newest[-1].id if newest else 0
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(daemon, last), media_type="text/event-stream", headers=headers)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", figures),
+            Route("/alerts/events", alert_events),
+        ]
+    )
+
+
+async def _events(daemon: Daemon, last: int) -> AsyncIterator[str]:
+    """Yield what is committed behind the transition ``last``, until the process ends."""
+    silent_s = 0.0
+    yield ": alerts\n\n"
+    while not daemon.is_stopping:
+        found = await daemon.intake.in_writer(alerts_after, daemon.intake.lake.catalog, last, MOST_EVENTS)
+        for alert in found:
+            last = alert.id
+            yield as_event(alert)
+        silent_s = 0.0 if found else silent_s + EVENT_SECONDS
+        if silent_s >= KEEP_ALIVE_SECONDS:
+            silent_s = 0.0
+            yield ": nothing new\n\n"
+        await daemon.intake.clock.sleep(EVENT_SECONDS)
 
 
 def service(listen: Endpoint) -> Callable[[Daemon], AbstractAsyncContextManager[None]]:
