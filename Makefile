@@ -27,6 +27,7 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/syslog_rate.py
 	$(BIN)/python bench/rules.py
 	$(BIN)/python bench/http_source.py
+	$(BIN)/python bench/daemon.py
 
 campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/kill.py

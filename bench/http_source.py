@@ -5,7 +5,8 @@
 The source runs in a process of its own, and senders in this one: bodies are made before, each connection sends the next
 when it has its answer. Behind the source stands a store in memory that commits at once and forgets, so this is the cost
 of HTTP, of decompressing and decoding, and of the lines that come of it; parsing and committing are measured by
-bench/lake.py.
+bench/lake.py. Last comes too much: bodies of a megabyte over 128 connections for a store that commits once a second.
+What there is no room for must be answered with 503, and the memory stay bounded.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -74,8 +76,8 @@ CASES: Mapping[str, tuple[str, str, str, Callable[[int, int], bytes]]] = {
 }
 
 
-def serve(pipe: "multiprocessing.connection.Connection[object, object]") -> None:
-    """Run the source, tell its port, and when asked what it took."""
+def serve(pipe: "multiprocessing.connection.Connection[object, object]", commit_seconds: float) -> None:
+    """Run the source, tell its port, and when asked what it took. ``commit_seconds`` 0 is to commit at once."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "campaigns"))
     from committing import Committing, Memory  # noqa: PLC0415 - the sender needs nothing of it
     from heeler.sources.http import HttpSettings  # noqa: PLC0415 - the same
@@ -83,9 +85,16 @@ def serve(pipe: "multiprocessing.connection.Connection[object, object]") -> None
     async def run() -> None:
         memory = Memory()
         source = HttpSettings(listen="127.0.0.1:0").open(memory.context())
-        running = Committing(source, memory)
+        running = Committing(source, memory, at_once=not commit_seconds)
         running.kept = False
         task = asyncio.create_task(running.run())
+
+        async def commit() -> None:
+            while commit_seconds:
+                await asyncio.sleep(commit_seconds)
+                await running.commit()
+
+        committer = asyncio.create_task(commit())
         while not source.port:  # noqa: ASYNC110 - it is told by nothing else
             await asyncio.sleep(0.01)
         pipe.send(source.port)
@@ -94,20 +103,30 @@ def serve(pipe: "multiprocessing.connection.Connection[object, object]") -> None
         after = resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         pipe.send((cpu, after.ru_maxrss * MAXRSS_UNIT / 1e6, source.health().counters["refused"]))
+        committer.cancel()
+        await running.commit()
         await source.close()
         await task
 
     asyncio.run(run())
 
 
-async def send(port: int, head: bytes, bodies: list[bytes], until: float) -> list[float]:
-    """Send bodies one behind the other over a connection, and return how long each took."""
+async def send(port: int, head: bytes, bodies: list[bytes], until: float, refusals: list[float]) -> list[float]:
+    """Send bodies one behind the other, and return how long each took; those that were refused are ``refusals``."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took: list[float] = []
     while (begun := time.perf_counter()) < until:
         body = bodies[len(took) % len(bodies)]
-        writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
+        try:
+            writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+        except (ConnectionError, asyncio.IncompleteReadError):
+            answer = b"HTTP/1.1 503 as its connection was closed before that could be read"
+        if answer.startswith(b"HTTP/1.1 503"):
+            refusals.append(time.perf_counter() - begun)
+            writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            continue
         if not answer.startswith((b"HTTP/1.1 204", b"HTTP/1.1 200")):
             raise SystemExit(f"The source answered {answer!r}.")
         if b"Content-Length: " in answer:
@@ -117,16 +136,28 @@ async def send(port: int, head: bytes, bodies: list[bytes], until: float) -> lis
     return took
 
 
-async def measure(port: int, name: str, seconds: float, connections: int, batch: int) -> list[float]:
+@dataclass(frozen=True)
+class Load:
+    """How much is sent, and how often it is committed; 0 is at once."""
+
+    seconds: float
+    connections: int
+    batch: int
+    commit_seconds: float = 0
+
+
+async def measure(port: int, name: str, load: Load, refusals: list[float]) -> list[float]:
     """Send for some seconds over several connections."""
     path, kind, coding, make = CASES[name]
     packed = f"content-encoding: {coding}\r\n" if coding else ""
     head = f"POST {path} HTTP/1.1\r\nhost: h\r\ncontent-type: {kind}\r\n{packed}".encode()
+    each = max(1, 64 // load.connections)
     # The store forgets by which keys it was sent what, so bodies may come again.
-    plain = [[make(batch, 1000 * one + number) for number in range(16)] for one in range(connections)]
+    plain = [[make(load.batch, 1000 * one + number) for number in range(each)] for one in range(load.connections)]
     bodies = [[gzip.compress(body, 1) if coding else body for body in some] for some in plain]
-    until = time.perf_counter() + seconds
-    return [one for some in await asyncio.gather(*(send(port, head, mine, until) for mine in bodies)) for one in some]
+    until = time.perf_counter() + load.seconds
+    sent = await asyncio.gather(*(send(port, head, mine, until, refusals) for mine in bodies))
+    return [one for some in sent for one in some]
 
 
 def main() -> None:
@@ -138,24 +169,34 @@ def main() -> None:
     given = parser.parse_args()
     print(machine())
     for name in CASES:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs,))
-        process.start()
-        port = ours.recv()
-        begun = time.perf_counter()
-        took = sorted(asyncio.run(measure(port, name, given.seconds, given.connections, given.batch)))
-        seconds = time.perf_counter() - begun
-        ours.send("done")
-        cpu, peak_mb, refused = ours.recv()
-        process.join()
-        records = len(took) * given.batch
-        needed = f" ({NEEDED[name]:,} are needed)" if name in NEEDED else ""
-        print(
-            f"{name}: {records / given.seconds:,.0f} records/s{needed}; {records / cpu:,.0f} a second of processor "
-            f"time of the source, which used {cpu / seconds:.2f} cores and {peak_mb:.0f} MB; answered after "
-            f"{took[len(took) // 2] * 1000:.0f} ms, p99 {took[len(took) * 99 // 100] * 1000:.0f} ms; {refused} refused"
-        )
+        report(name, Load(given.seconds, given.connections, given.batch))
+    report("JSON lines", Load(given.seconds, 128, 8000, commit_seconds=1))
+
+
+def report(name: str, load: Load) -> None:
+    """Measure one case and print it."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, load.commit_seconds))
+    process.start()
+    refusals: list[float] = []
+    port = ours.recv()
+    begun = time.perf_counter()
+    took = sorted(asyncio.run(measure(port, name, load, refusals)))
+    lasted = time.perf_counter() - begun
+    ours.send("done")
+    cpu, peak_mb, refused = ours.recv()
+    process.join()
+    records = len(took) * load.batch
+    needed = f" ({NEEDED[name]:,} are needed)" if name in NEEDED and not load.commit_seconds else ""
+    title = f"too much of {name}" if load.commit_seconds else name
+    print(
+        f"{title}: {records / load.seconds:,.0f} records/s{needed}; {records / cpu:,.0f} a second of processor time of "
+        f"the source, which used {cpu / lasted:.2f} cores and {peak_mb:.0f} MB; answered after "
+        f"{took[len(took) // 2] * 1000:.0f} ms, p99 {took[len(took) * 99 // 100] * 1000:.0f} ms; {refused} refused"
+    )
+    if len(refusals) != refused:
+        print(f"  {len(refusals)} senders were told 503")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ PACKERS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "snappy": lambda data: bytes(cramjam.snappy.compress_raw(data)),
 }
 CALM_SECONDS: Final = 0.02
+ROOM_MB: Final = 4
 _HASTY: Final[Mapping[str, Any]] = dict.fromkeys(("head_timeout", "body_timeout", "idle_timeout"), "500ms")
 
 
@@ -129,15 +130,16 @@ async def _honest(
         await asyncio.sleep(CALM_SECONDS)
 
 
-async def _attack(port: int, sent: bytes, finding: Finding) -> None:
+async def _attack(port: int, sent: bytes, finding: Finding) -> int:
     status, body = await request(port, sent)
     finding.sent += 1
     finding.statuses[status] = finding.statuses.get(status, 0) + 1
     if b"Traceback" in body or status == 500:
         finding.faults.append(f"{status}: {body[:80]!r}")
+    return status
 
 
-async def _all(attacks: Sequence[Callable[[], Awaitable[None]]], at_once: int) -> None:
+async def _all(attacks: Sequence[Callable[[], Awaitable[object]]], at_once: int) -> None:
     async def some(number: int) -> None:
         for attack in attacks[number::at_once]:
             await attack()
@@ -190,12 +192,52 @@ async def bombs(scale: Scale, finding: Finding) -> None:
 async def slow(scale: Scale, finding: Finding) -> None:
     """Hold connections: some say nothing, some half a head, some half a body."""
     beginnings = [b"", b"POST /text HTTP/1.1\r\nx: ", post("/text", b"x" * 99)[:-50]]
-    async with attacking(finding, connections=scale.slow, head_timeout="2s", body_timeout="2s") as (running, port):
+    patience = f"{scale.seconds}s"
+    limits: Mapping[str, Any] = {"connections": scale.slow, "head_timeout": patience, "body_timeout": patience}
+    async with attacking(finding, **limits) as (running, port):
         attacks = [partial(_attack, port, beginnings[n % len(beginnings)], finding) for n in range(scale.slow)]
         await _all(attacks, scale.slow)
         dropped = running.source.health().counters["connections_dropped"]
     if dropped < scale.slow:
         finding.faults.append(f"only {dropped} connections were dropped")
+
+
+async def flood(scale: Scale, finding: Finding) -> None:
+    """Send far more than the store takes, which commits twice a second."""
+    memory = Memory()
+    settings = HttpSettings.model_validate({"listen": "127.0.0.1:0", "in_flight": f"{ROOM_MB}MB", "body": "1MB"})
+    most = 0
+    async with committing(settings, memory, at_once=False) as running:
+        source = running.source
+        if not isinstance(source, HttpSource):
+            raise TypeError(source)
+        await until(lambda: source.port > 0)
+        over = time.monotonic() + scale.seconds
+
+        async def send(number: int) -> None:
+            nonlocal most
+            count = 0
+            while time.monotonic() < over:
+                body = b"".join(b"%d-%d-%d %s\n" % (number, count, at, b"x" * 90) for at in range(2000))
+                status = await _attack(source.port, post("/text", body), finding)
+                if status == 204 and not any(chunk.data == body for chunk in memory.chunks):
+                    finding.faults.append("a batch was acknowledged before its commit")
+                most = max(most, source.health().lag_bytes or 0)
+                count += 1
+
+        async def commit() -> None:
+            while time.monotonic() < over + 2:
+                await asyncio.sleep(0.5)
+                await running.commit()
+
+        await asyncio.gather(commit(), *(send(number) for number in range(100)))
+    if most > (ROOM_MB + 1) * 1_000_000:
+        finding.faults.append(f"{most:,} bytes were held where {ROOM_MB} MB may be")
+    if finding.statuses.keys() - {204, 503} or not finding.statuses.get(503):
+        finding.faults.append("a flood was answered otherwise than with 204 and 503")
+    acknowledged = finding.statuses.get(204, 0) * 2000
+    if len(set(memory.lines)) != len(memory.lines) or len(memory.lines) < acknowledged:
+        finding.faults.append(f"{acknowledged:,} lines were acknowledged, and {len(memory.lines):,} are stored")
 
 
 def _certify(folder: str) -> None:
@@ -209,7 +251,8 @@ async def handshakes(scale: Scale, finding: Finding) -> None:
         await asyncio.to_thread(_certify, folder)
         trusting = ssl.create_default_context(cafile=Path(folder, "cert.pem"))
         trusting.check_hostname = False
-        tls = {"tls_certificate": f"{folder}/cert.pem", "tls_key": f"{folder}/key.pem", "head_timeout": "2s"}
+        tls = {"tls_certificate": f"{folder}/cert.pem", "tls_key": f"{folder}/key.pem"}
+        tls["head_timeout"] = f"{scale.seconds}s"
         async with attacking(finding, trusting, **tls) as (running, port):
             count = max(1, scale.slow // 5)
             beginnings = [b"", bytes.fromhex("16030102000100")]
@@ -225,5 +268,6 @@ ATTACKS: Final[dict[str, Attack]] = {
     "http bombs": bombs,
     "http slow": slow,
     "http handshakes": handshakes,
+    "http flood": flood,
 }
 """By the name that a campaign shows."""

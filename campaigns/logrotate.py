@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -56,6 +57,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Begin with an empty log."""
+        self._seen = threading.Event()
         self.log = self.folder / "app.log"
         self.log.touch()
         self.configuration = self.folder / "logrotate.conf"
@@ -106,6 +108,7 @@ class Run:
 
     def _rotate(self, rotations: int) -> None:
         state = self.folder / "state"
+        self._seen.wait()  # what is rotated before its discovery nobody promises
         for _ in range(rotations):
             command = [str(LOGROTATE), "--force", "--state", str(state), str(self.configuration)]
             subprocess.run(command, check=True, capture_output=True)
@@ -118,6 +121,8 @@ class Run:
     def _take(self, chunk: Chunk) -> None:
         self.read += [event.what for event in chunk.events if event.is_kept]
         self.read += [int(line[:10]) for line in chunk.data.splitlines()]
+        if chunk.data:
+            self._seen.set()
 
     def faults(self) -> list[str]:
         """Compare what was read with what was written."""

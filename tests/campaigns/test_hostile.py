@@ -6,7 +6,7 @@ import pytest
 
 from hostile import Finding, Scale, attacked, attacks
 
-SHORT = Scale(seed=1, frames=150, bombs=4, slow=40)
+SHORT = Scale(seed=1, frames=150, bombs=4, slow=40, seconds=1)
 
 
 @pytest.mark.parametrize("name", list(attacks()))

@@ -57,7 +57,7 @@ def test_nothing_found_is_told(lake: str, tmp_path: Path) -> None:
 def test_what_is_no_query_and_no_store_is_told(lake: str, tmp_path: Path) -> None:
     code, _, err = heeler("export", "steam:s1", "--store", lake)
     assert code == 1
-    assert err.startswith("There is no field named 'steam', so it matches nothing. Did you mean 'stream'?")
+    assert err.startswith("There is no field named 'steam', so it matches nothing. Did you mean 'stream'")
 
     code, _, err = heeler("export", "--store", str(tmp_path / "none"))
     assert code == 2

@@ -59,6 +59,7 @@ def test_a_command_stores_through_the_process_that_collects(tmp_path: Path) -> N
             first = replace(batch(b"one\n", keys=["a", "b"]), received_us=SystemClock().now_us())  # keys grow old
             store.register(first.format)
             store.commit(Tick((first,), (AlertRow("traffic", "raised", 9, 1, 0),)))
+            assert stored(tmp_path) == b"one\n", "it is durable when the answer comes"
             assert store.positions("file") == {"part": {"offset": 4}}
             assert store.seen("file", ["b", "c"]) == {"b"}
             store.commit(Tick((), (AlertRow("traffic", "recovered", 1, 2, 0),)))
@@ -109,7 +110,8 @@ def test_where_nobody_listens_a_connection_is_refused(tmp_path: Path) -> None:
         connect(tmp_path)
 
     async def scenario(_: Intake) -> None:
-        await asyncio.to_thread(lambda: connect(tmp_path).close())
+        with await asyncio.to_thread(connect, tmp_path) as connection:
+            await asyncio.to_thread(asked, connection, {"do": "status"})
 
     serving(tmp_path, scenario)
 

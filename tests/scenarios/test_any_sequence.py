@@ -1,11 +1,38 @@
 """Whatever happens to a followed file, in whatever order: the lines that are stored are those of the model."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tail
 
 operations = st.lists(st.tuples(st.sampled_from(sorted(tail.OPERATIONS)), st.integers(0, 200)), max_size=12)
+
+
+# Sequences that were found, and are short.
+FOUND = [
+    "copytruncate, write, kill 1, copytruncate, write, rotate, kill 1",
+    "look, write, replace by a copy, rotate, look, compress",
+    "rotate, kill 1, write late, kill 2",
+    "write, half a line, copytruncate, write, rotate, look, copytruncate, rotate and remove 2",
+    "write, kill 1, copytruncate, kill 1, write, rotate and remove",
+    "rotate, copytruncate, kill 2, write, rotate and remove",
+    "half a line, rotate and remove, look, let time pass 1, rotate and remove",
+    "write, look, truncate, write, rotate, write, half a line, copytruncate",
+    "rotate, write, rotate, link elsewhere, kill 1, link elsewhere",
+]
+
+
+def sequence(text: str) -> list[tail.Operation]:
+    names = [one.rstrip("0123456789").strip() for one in text.split(", ")]
+    return [(name, int(one.removeprefix(name) or 0)) for name, one in zip(names, text.split(", "), strict=True)]
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_sequences_that_once_lost_or_doubled_lines_do_so_no_more(text: str) -> None:
+    operations = sequence(text)
+    assert {name for name, _ in operations} <= tail.OPERATIONS.keys()
+    assert tail.play(operations, 1 << 16).faults() == []
 
 
 @settings(max_examples=150, deadline=None)

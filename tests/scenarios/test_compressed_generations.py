@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from heeler.sources import rotated_files
 from stage import Action, Stage, append, rotate
 
 PACK = {
@@ -61,6 +62,30 @@ def test_a_copy_that_is_still_being_compressed_is_left_alone(log: Path, stage: S
 
     assert stage.data == b"one\ntwo\nthree\n"
     assert "damaged" not in stage.events
+
+
+def test_a_file_that_is_compressed_while_it_is_opened_is_read_once(
+    log: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood at the path when it was opened; when the directory is listed, only its copy is there."""
+    rotate(log)()
+    append(log, b"two\n")()
+    listed = rotated_files.Listing.__init__
+    was_rotated = False
+
+    def rotate_before(self: rotated_files.Listing, directory: Path, now_ns: int) -> None:
+        nonlocal was_rotated
+        if not was_rotated:
+            was_rotated = True
+            rotate(log)()
+            compress(log.with_name("app.log.1"), ".gz")()
+            append(log, b"three\n")()
+        listed(self, directory, now_ns)
+
+    monkeypatch.setattr(rotated_files.Listing, "__init__", rotate_before)
+    stage.run(lambda: None, lambda: None)
+
+    assert stage.data == b"one\ntwo\nthree\n"
 
 
 def test_of_a_damaged_one_what_decodes_is_read_and_a_record_says_so(log: Path, stage: Stage, *, live: bool) -> None:

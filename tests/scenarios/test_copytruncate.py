@@ -3,7 +3,7 @@
 import gzip
 from pathlib import Path
 
-from stage import Stage, append, copytruncate
+from stage import Stage, append, copytruncate, rotate
 
 
 def test_the_copy_is_not_read_again(log: Path, stage: Stage, *, live: bool) -> None:
@@ -51,3 +51,48 @@ def test_a_copy_that_is_compressed_at_once_is_read_all_the_same(log: Path, stage
     stage.happens(at_once, live=live)
 
     assert stage.data == b"one\ntwo\nthree\n"
+
+
+def test_each_truncation_leaves_its_record_in_its_place(log: Path, stage: Stage, *, live: bool) -> None:
+    """What was written between a copy and its truncation stood between the lines of the copy and the next ones."""
+
+    def at_once() -> None:
+        for number in range(3):
+            append(log, b"%d\n" % number)()
+            copytruncate(log)()
+
+    stage.happens(at_once, append(log, b"last\n"), live=live)
+
+    told = [(chunk.data, len(chunk.events)) for chunk in stage.chunks if chunk.data or chunk.events]
+    assert told[-4:] in (
+        [(b"0\n", 0), (b"1\n", 1), (b"2\n", 1), (b"last\n", 1)],
+        [(b"1\n", 1), (b"2\n", 1), (b"", 1), (b"last\n", 0)],
+    )
+
+
+def test_a_copy_of_what_nobody_read_is_found_behind_a_rotation(log: Path) -> None:
+    """A file of which nothing was read is copied, truncated and rotated, and the reader is killed in between."""
+    log.write_bytes(b"")
+    stage = Stage(log)
+    stage.run()
+    copytruncate(log)()
+    append(log, b"one\n")()
+    stage.run(most=1)
+    copytruncate(log)()
+    append(log, b"two\n")()
+    rotate(log)()
+    append(log, b"three\n")()
+    stage.run(most=1)
+    stage.run()
+
+    assert stage.data == b"one\ntwo\nthree\n"
+
+
+def test_the_record_waits_for_half_a_line_before_it(log: Path, stage: Stage) -> None:
+    """The copy ends within a line, and it is waited for its end; what happened behind it stands behind it."""
+    stage.run(
+        append(log, b"two\nha"), copytruncate(log), append(log, b"three\n"), lambda: None, *[stage.advance(1.1)] * 2
+    )
+
+    told = [chunk.data for chunk in stage.chunks if chunk.data], [chunk.data for chunk in stage.chunks if chunk.events]
+    assert told == ([b"one\n", b"two\n", b"ha", b"three\n"], [b"three\n"])

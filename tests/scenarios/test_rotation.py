@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from stage import Stage, append, rotate
 
 
@@ -69,6 +71,26 @@ def test_a_generation_that_is_gone_leaves_a_record(log: Path, stage: Stage) -> N
 
     assert stage.data == b"one\n1\n2\n"
     assert stage.events == ["replaced"]
+
+
+@pytest.mark.parametrize("was_read", [True, False])
+def test_files_removed_before_anybody_saw_them_leave_a_record(log: Path, *, was_read: bool) -> None:
+    """Two are left of four; it does not matter whether anything was read of the file that stood there."""
+    log.write_bytes(b"one\n" if was_read else b"")
+    stage = Stage(log)
+    stage.run()
+
+    def rotations() -> None:
+        for number in range(4):
+            append(log, b"%d\n" % number)()
+            rotate(log, keep=2)()
+
+    stage.happens(rotations, live=False)
+
+    assert stage.data.endswith(b"2\n3\n")
+    (record,) = [event for chunk in stage.chunks for event in chunk.events]
+    assert record.lost_bytes == -1
+    assert stage.chunks[[bool(chunk.events) for chunk in stage.chunks].index(True)].data == b"2\n"
 
 
 def test_files_that_were_there_before_the_discovery_are_not_read(log: Path) -> None:

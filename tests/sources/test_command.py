@@ -163,7 +163,7 @@ def test_it_runs_where_and_with_what_was_said(tmp_path: Path, monkeypatch: pytes
     chunks = collect(source, lambda seen: bool(whats(seen)))
 
     assert output(chunks) == f"hush-hush from-a-file text\n{tmp_path}\n".encode()
-    assert told[0].startswith("The command exited with 1; it said: no ••• (It is started again in ")
+    assert [event.message for event in chunks[-1].events] == ["The command exited with 1; it said: no •••"]
     shown = f"{source.health()} {told} {source._settings} {source._settings.model_dump()} {chunks[-1].events}"
     assert "from-a-file" not in shown
     assert "hush-hush" not in shown
@@ -219,8 +219,7 @@ def test_it_is_started_again_when_it_is_silent(tmp_path: Path) -> None:
 def test_trouble_is_named_and_kept_once_and_waits_grow(tmp_path: Path) -> None:
     plan = [(0, 0, "offline")] * 7 + [(0, 1, "refused")]
     clock = QuickClock()
-    told: list[str] = []
-    source = source_of(lives(tmp_path, *plan), clock, notice=told.append, restart_after="1s", restart_at_most="20s")
+    source = source_of(lives(tmp_path, *plan), clock, restart_after="1s", restart_at_most="20s")
     errors = []
 
     def is_enough(seen: list[Chunk]) -> bool:
@@ -231,7 +230,6 @@ def test_trouble_is_named_and_kept_once_and_waits_grow(tmp_path: Path) -> None:
 
     ends = [event for chunk in chunks for event in chunk.events if event.what == "exited"]
     assert [event.is_kept for event in ends] == [True, *[False] * 6, True]
-    assert len(told) == 2
     assert errors[1] == (
         "The name of its server cannot be resolved; this machine is offline or has no DNS. The command exited with 1; "
         "it said: ▸    ENOTFOUND: getaddrinfo ENOTFOUND api.heroku.com api.heroku.com:443"
@@ -331,6 +329,30 @@ def test_closing_ends_all_of_its_group_even_what_ignores_being_asked() -> None:
             await source.close()
             assert [chunk async for chunk in chunks] == []
             await gone
+
+    asyncio.run(scenario())
+
+
+def test_reading_that_is_cancelled_leaves_nothing_running() -> None:
+    async def scenario() -> None:
+        source = source_of(["sh", "-c", STUBBORN], SystemClock(), grace="50ms")
+        seen: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def read() -> None:
+            async for chunk in source.read():
+                seen.put_nowait(chunk.data)
+
+        async with asyncio.timeout(TOO_LONG):
+            reader = asyncio.create_task(read())
+            pids = list(map(int, (await seen.get()).split()))
+            gone = asyncio.ensure_future(ended(pids))
+            await asyncio.sleep(0)
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+            await gone
+        assert children() == []
+        assert not source.health().alive
 
     asyncio.run(scenario())
 

@@ -236,6 +236,31 @@ def test_a_link_to_another_directory_is_watched_there(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_followed_files_tell_their_sizes_and_what_is_not_read_yet(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.log").write_bytes(b"0123456\n" * 10)
+
+    async def scenario() -> None:
+        source = FileSource(tmp_path / "*.log", clock=FakeClock(), follow=True, from_start=True, chunk_bytes=32)
+        async with asyncio.timeout(10), aclosing(source.read()) as chunks:
+            async for chunk in chunks:
+                if chunk.data:
+                    break
+            health = source.health()
+            assert (health.alive, health.doing, health.size_bytes, health.lag_bytes) == (
+                True,
+                "follows 2 files",
+                160,
+                128,
+            )
+            while source.health().lag_bytes:
+                await anext(chunks)
+            assert source.health().size_bytes == 160
+        assert not source.health().alive
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("cancel", [True, False])
 def test_a_waiting_reader_ends_and_lets_go_of_everything(tmp_path: Path, *, cancel: bool) -> None:
     path = tmp_path / "a.log"

@@ -281,7 +281,7 @@ def test_an_address_that_others_reach_needs_a_token(token: dict[str, object]) ->
 
 
 def test_a_token_that_can_be_guessed_or_not_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for text in ("", "short", "with a space in the middle", "slash/slash/slash/slash"):
+    for text in ("short", "with a space in the middle", "slash/slash/slash/slash"):
         monkeypatch.setenv("HEELER_TEST_TOKEN", text)
         with pytest.raises(ValidationError, match="16 or more letters"):
             settings(token="${HEELER_TEST_TOKEN}")  # noqa: S106 - the name of one
@@ -561,6 +561,29 @@ def test_a_fault_of_ours_is_told_without_its_traceback(monkeypatch: pytest.Monke
         assert [type(fault) for fault in faults] == [ZeroDivisionError]
 
     asyncio.run(run())
+
+
+def test_people_are_told_of_each_kind_of_trouble_once_and_without_the_token(token: dict[str, object]) -> None:
+    async def run() -> Memory:
+        memory = Memory()
+        async with committing(settings(**token), memory) as running:
+            port = await port_of(running)
+            for _ in range(3):
+                for path in ("/text", f"/{TOKEN}x/text", f"/{TOKEN}/nowhere", f"/{TOKEN}/logplex"):
+                    async with client(running) as sender:
+                        await sender.post(path, b"no frame")
+            assert memory.notices[0] == f"web listens on 127.0.0.1:{port}."
+            assert running.source.health().counters["refused"] == 9
+            assert running.source.health().counters["damaged"] == 3
+        return memory
+
+    _, *told = asyncio.run(run()).notices
+    assert [sentence.partition(")")[0] for sentence in told] == [
+        "web: A request was refused (401",
+        "web: A request was refused (404",
+        "web: A request to /logplex had records that could not be read.",
+    ]
+    assert TOKEN not in "".join(told)
 
 
 def test_the_elasticsearch_client_that_is_told_of_an_error_reads_it() -> None:

@@ -32,7 +32,8 @@ class Model:
 
     def send(self, number: int, count: int, key: str) -> None:
         chunks = chunks_of(number, count)
-        task = asyncio.ensure_future(self.batches.store(chunks, key))
+        held = 3 if number % 2 and self.batches.take(3) else 0  # as for a body that was read
+        task = asyncio.get_running_loop().create_task(self.batches.store(chunks, key, held))
         self.sent.append((key, [chunk.data for chunk in chunks], task))
 
     async def give(self) -> None:

@@ -38,6 +38,18 @@ def test_what_only_begins_like_an_array_is_kept(body: bytes) -> None:
     assert decoded(JsonLines(), body) == body + b"\n"
 
 
+def test_a_key_is_that_of_its_sender_alone() -> None:
+    def key(path: str, group: str, given: str) -> str:
+        lines = Lines(1 << 20)
+        request = Request("POST", path, {"group": group}, {"idempotency-key": given}, b"{}")
+        return JsonLines().decode(request, lines).key
+
+    assert key("/json", "a", "1") == key("/json", "a", " 1 ")
+    assert len({key("/json", "a", "1"), key("/json", "b", "1"), key("/text", "a", "1"), key("/json", "a", "2")}) == 4
+    assert key("/json", "a", "") == ""
+    assert len(key("/json", "a", "x" * 9000)) < 60
+
+
 def test_lines_are_bounded_in_bytes_and_in_streams() -> None:
     lines = Lines(10)
     lines.add("g", "s", b"12345\n")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from committing import Memory, committing, until
-from heeler.formats.choose import FORMATS
+from heeler.formats.choose import FORMATS, format_of
 from heeler.formats.lines import split
 from heeler.sources.http import HttpSettings, HttpSource
 from heeler.sources.http_loki import Loki, Push, labels_of
@@ -88,7 +88,18 @@ def test_the_wire_is_that_of_loki() -> None:
     assert line["time"].startswith("2026-11-")
 
 
-def test_the_lines_are_read_with_time_and_severity_and_requests_within_them() -> None:
+def test_requests_within_pushed_lines_are_requests() -> None:
+    access = '192.0.2.7 - - [22/Nov/2026:10:15:40 +0000] "GET /pages/create HTTP/1.1" 200 512 "-" "curl"'
+    body = {"streams": [{"stream": {"job": "nginx"}, "values": [[TIME, access]] * 20}]}
+    lines, _ = decoded(json.dumps(body).encode())
+    text = b"".join(lines.values())
+    records = format_of(text).parse(split(text))
+
+    assert records["path"].to_list() == ["/pages/create"] * 20
+    assert records["status"].to_list() == [200] * 20
+
+
+def test_the_lines_are_read_with_time_and_severity() -> None:
     lines, _ = decoded(json.dumps(BODY).encode())
     records = FORMATS["pushed"].parse(split(b"".join(lines.values()))).to_dicts()
 

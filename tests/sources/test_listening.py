@@ -13,7 +13,7 @@ from heeler.sources.listening import Address, address_of
         ("[::1]:8514", Address("::1", 8514), True),
         ("localhost:0", Address("localhost", 0), True),
         ("0.0.0.0:80", Address("0.0.0.0", 80), False),  # noqa: S104 - read, not bound
-        (":80", Address("::", 80), False),
+        (":80", Address("", 80), False),
         ("[2001:db8::1]:80", Address("2001:db8::1", 80), False),
         ("web.example.com:80", Address("web.example.com", 80), False),
     ],

@@ -1,5 +1,6 @@
 """Searching a lake finds what one finds by looking at each line, in the order of time, wherever the records lie."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -151,6 +152,22 @@ def test_top_is_the_most_frequent(stored: Stored) -> None:
         counts[path] = counts.get(path, 0) + 1
     expected = sorted(counts.values(), reverse=True)[:3]
     assert [count for _, count in rows_of(stored, "| top 3 path")] == expected
+
+
+def test_a_stem_is_the_path_without_its_query(stored: Stored) -> None:
+    paths = [record.columns.get("path") for record in stored.records]
+    expected = Counter(path if path is None else path.partition("?")[0] for path in paths)
+
+    assert dict(rows_of(stored, "| count by stem")) == expected
+    assert any(path and "?" in path for path in paths)
+
+
+def test_a_search_may_be_of_one_table(stored: Stored) -> None:
+    with closing(LakeReader(stored.folder)) as reader:
+        counts = [Search(reader, Wanted(Query(), NOW_US), tables=(table,)).count() for table in RECORD_TABLES]
+
+    assert sum(counts) == len(stored.records)
+    assert all(counts)
 
 
 def test_measures_are_those_of_the_numbers(stored: Stored) -> None:

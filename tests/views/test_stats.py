@@ -78,6 +78,7 @@ def oracle(requests: list[Request], question: StatsQuestion) -> dict[tuple[Any, 
             "section": section(path),
             "class": f"{status // 100}xx",
             "path": path,
+            "stem": path.partition("?")[0],
             "status": status,
         }
         key: tuple[Any, ...] = tuple(fields[field] for field in question.by)
@@ -126,7 +127,7 @@ def any_questions(draw: st.DrawFn) -> StatsQuestion:
     seconds = st.one_of(st.none(), st.integers(0, 100).map(lambda second: START_US + second * 1_000_000))
     return StatsQuestion(
         parse(draw(st.sampled_from(["status:404", "path:/ group:g", "status:200", ""]))),
-        tuple(draw(st.lists(st.sampled_from([*COUNTED, "path", "status"]), max_size=3, unique=True))),
+        tuple(draw(st.lists(st.sampled_from([*COUNTED, "path", "stem", "status"]), max_size=3, unique=True))),
         draw(st.sampled_from([None, 1, 7, 10])),
         since_us=draw(seconds),
     )

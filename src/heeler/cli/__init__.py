@@ -23,6 +23,8 @@ COMMANDS = {
     "streams": "streams:streams",
     "formats": "formats:formats",
     "stats": "stats:stats_command",
+    "report": "report:report",
+    "push": "push:push",
     "sql": "sql:sql",
     "delete": "delete:delete",
     "alerts": "alerts:alerts",

@@ -13,7 +13,8 @@ import typer
 
 from heeler.cli.config_option import ConfigOption
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.config.document import did_you_mean
 from heeler.config.finding import found_configuration
@@ -30,7 +31,7 @@ from heeler.rules.rule import Rule
 from heeler.store import AlertRow
 from heeler.store.alerts import StoredAlert, alert_history, alerts_after, open_alerts
 from heeler.store.catalog import open_for_reading
-from heeler.store.opening import lake_folder
+from heeler.store.url import lake_folder
 from heeler.units import SECOND_US
 from heeler.views.alerts import as_json as told_as_json
 from heeler.views.alerts import as_text

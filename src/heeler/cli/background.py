@@ -1,21 +1,20 @@
 """`heeler start`, `stop` and `reload`."""
 
-from pathlib import Path
-
 from heeler.cli.config_option import ConfigOption
 from heeler.cli.screens import notice
 from heeler.cli.store_option import StoreOption
 from heeler.clock import SystemClock
 from heeler.config.finding import found_configuration
 from heeler.daemon import background
-from heeler.daemon.configuration import configured
 from heeler.errors import Exit
-from heeler.store.opening import lake_folder
+from heeler.store.url import lake_folder
 from heeler.views.escape import printable
 
 
 def start(config: ConfigOption = "", store: StoreOption = "") -> int:
     """Collect in the background, as the configuration says."""
+    from heeler.daemon.configuration import configured  # noqa: PLC0415 - takes a while, and to stop needs none of it
+
     path = found_configuration(config)
     settings = configured(path).settings
     arguments = [*(["--config", str(path)] if path else []), "--store", store or settings.store]
@@ -24,19 +23,15 @@ def start(config: ConfigOption = "", store: StoreOption = "") -> int:
     return Exit.DONE
 
 
-def stop(config: ConfigOption = "", store: StoreOption = "") -> int:
+def stop(config: ConfigOption = "", store: StoreOption = "") -> int:  # noqa: ARG001 - see `StoreOption`
     """End the background process; what it has taken in is stored first."""
-    pid = background.stop(_folder(config, store), SystemClock())
+    pid = background.stop(lake_folder(store), SystemClock())
     notice(f"Process {pid} has ended.")
     return Exit.DONE
 
 
-def reload(config: ConfigOption = "", store: StoreOption = "") -> int:
+def reload(config: ConfigOption = "", store: StoreOption = "") -> int:  # noqa: ARG001 - see `StoreOption`
     """Let the background process read its configuration again."""
-    background.ask(_folder(config, store), "reload")
+    background.ask(lake_folder(store), "reload")
     notice("The configuration was read again.")
     return Exit.DONE
-
-
-def _folder(config: str, store: str) -> Path:
-    return lake_folder(store or configured(found_configuration(config)).settings.store)

@@ -11,7 +11,7 @@ from heeler.cli.screens import notice
 from heeler.cli.store_option import StoreOption
 from heeler.errors import Exit
 from heeler.store import backup as copies
-from heeler.store.opening import lake_folder
+from heeler.store.url import lake_folder
 from heeler.views.escape import printable
 
 

@@ -8,7 +8,8 @@ import typer
 
 from heeler.cli.query_option import read_query
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption, reading, writing
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading, writing
 from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound, UsageError
 from heeler.views.escape import printable
@@ -25,7 +26,7 @@ def delete(
     """
     # What rewrites segments takes a while to import, and no other command needs it.
     from heeler.store.deleting import Deletion  # noqa: PLC0415 - see above
-    from heeler.store.opening import lake_folder  # noqa: PLC0415 - see above
+    from heeler.store.url import lake_folder  # noqa: PLC0415 - see above
     from heeler.views.unknown import unknown_fields  # noqa: PLC0415 - see above
 
     asked = read_query(query, store)

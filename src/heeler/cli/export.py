@@ -4,7 +4,8 @@ import sys
 from contextlib import closing
 
 from heeler.cli.query_option import QueryArgument, read_query, tell_unknown
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound, UsageError
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from heeler.cli.config_option import ConfigOption, ConfiguredFormats, read_formats
+from heeler.cli.config_option import ConfigOption
+from heeler.cli.own_formats import ConfiguredFormats, read_formats
 from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound
 from heeler.formats import Format, members_of

@@ -11,10 +11,10 @@ from heeler.errors import HeelerError, QueryError
 from heeler.query.language import parse
 from heeler.query.period import moment_us
 from heeler.query.tree import And, Query, When
-from heeler.store.opening import lake_folder
 from heeler.store.reading import LakeReader
 from heeler.store.saved import saved_searches
 from heeler.store.searching import Wanted
+from heeler.store.url import lake_folder
 from heeler.units import duration_s
 from heeler.views.escape import printable
 

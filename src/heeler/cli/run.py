@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from heeler.cli.config_option import ConfigOption
-from heeler.cli.store_option import StoreOption, writing
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import writing
 from heeler.clock import SystemClock
 from heeler.config.finding import found_configuration
-from heeler.daemon.background import tell_starter
+from heeler.daemon.background import Starter
 from heeler.daemon.configuration import Configured, configured
 from heeler.daemon.own_log import own_log
 from heeler.daemon.running import Daemon
@@ -21,6 +22,7 @@ from heeler.daemon.systemd import Systemd
 from heeler.errors import Exit, HeelerError
 from heeler.ingest.mirror import Mirror
 from heeler.views.escape import printable
+from heeler.views.report.appending import appending
 from heeler.views.web.service import service
 
 
@@ -43,6 +45,7 @@ def run(
 
     `heeler start` does the same in the background.
     """
+    starter = Starter(ready_fd)
     try:
         path = found_configuration(config)
         first = configured(path)
@@ -62,12 +65,12 @@ def run(
                 notice,
                 load=load,
                 mirror=Mirror(mirror, clock) if mirror else None,
-                services=[service(first.settings.web.listen)],
+                services=[service(first.settings.web.listen), appending(first.settings.report)],
                 systemd=Systemd(),
                 shown=printable,
             )
-            asyncio.run(daemon.run(ready=lambda: tell_starter(ready_fd, "ready")))
+            asyncio.run(daemon.run(ready=lambda: starter.tell("ready")))
     except HeelerError as error:
-        tell_starter(ready_fd, str(error))
+        starter.tell(str(error))
         raise
     return Exit.DONE

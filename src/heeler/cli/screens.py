@@ -3,11 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from heeler.errors import Exit
 from heeler.views.snapshot import Snapshot
-from heeler.views.watching import Said
+
+if TYPE_CHECKING:
+    from heeler.views.watching import Said
 
 
 class Session(Protocol):
@@ -33,10 +35,10 @@ def print_all(session: Session) -> int:
     return Exit.DONE
 
 
-def printing(write: Callable[[Said], str]) -> Callable[[Sequence[Said]], None]:
+def printing(write: Callable[["Said"], str]) -> Callable[[Sequence["Said"]], None]:
     """Return a listener that prints blocks and alerts at once, so that a pipe sees them without delay."""
 
-    def say(said: Sequence[Said]) -> None:
+    def say(said: Sequence["Said"]) -> None:
         sys.stdout.write("".join(map(write, said)))
         sys.stdout.flush()
 

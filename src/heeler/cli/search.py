@@ -19,12 +19,13 @@ from heeler.cli.query_option import (
 )
 from heeler.cli.records import How, print_records, print_summary
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.errors import Exit, UsageError
-from heeler.store.opening import lake_folder
 from heeler.store.saved import save_search
 from heeler.store.searching import Search
+from heeler.store.url import lake_folder
 
 LIMIT_ON_TERMINAL = 1000
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.errors import Exit, UsageError
 from heeler.units import duration_s
 
@@ -33,8 +34,8 @@ def sql(
     """
     # The engine and the parser take a while to import, and no other command needs them.
     from heeler.query.user_sql import checked  # noqa: PLC0415 - see above
-    from heeler.store.opening import DEFAULT  # noqa: PLC0415 - see above
     from heeler.store.sql import answered  # noqa: PLC0415 - see above
+    from heeler.store.url import DEFAULT  # noqa: PLC0415 - see above
     from heeler.views import results  # noqa: PLC0415 - see above
 
     if as_json and as_csv:

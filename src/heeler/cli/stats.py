@@ -8,7 +8,8 @@ import typer
 
 from heeler.cli.query_option import QueryArgument, read_query, tell_unknown
 from heeler.cli.screens import notice
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.errors import Exit, NothingFound, UsageError
 from heeler.query.period import moment_us

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.errors import Exit, NothingFound
 from heeler.store.reading import StreamInfo
 from heeler.views.escape import printable

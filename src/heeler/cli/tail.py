@@ -7,7 +7,8 @@ import typer
 
 from heeler.cli.query_option import LONGEST_QUERY, QueryArgument, Since, deadline, read_query, tell_unknown, wanted
 from heeler.cli.records import How, print_records
-from heeler.cli.store_option import StoreOption, reading
+from heeler.cli.store_option import StoreOption
+from heeler.cli.stores import reading
 from heeler.clock import SystemClock
 from heeler.errors import UsageError
 from heeler.store.searching import Search

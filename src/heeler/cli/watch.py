@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from heeler.cli.config_option import ConfigOption, configured_formats
+from heeler.cli.config_option import ConfigOption
+from heeler.cli.own_formats import configured_formats
 from heeler.cli.screens import notice, print_all, printing, show
-from heeler.cli.store_option import adding
+from heeler.cli.stores import adding
 from heeler.cli.zone_option import ZoneOption
 from heeler.clock import SystemClock
 from heeler.errors import UsageError

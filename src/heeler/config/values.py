@@ -141,6 +141,10 @@ def path_in(value: str, info: ValidationInfo) -> str:
     return str(Path((info.context or {}).get("folder", "."), expanded).absolute())
 
 
+def _path(value: Path, info: ValidationInfo) -> Path:
+    return Path(path_in(str(value), info))
+
+
 def _endpoint(value: object) -> object:
     if isinstance(value, Endpoint):
         return value
@@ -213,6 +217,9 @@ Secret = Annotated[SecretStr, BeforeValidator(_secret), Written("secret", '"${NA
 
 PathText = Annotated[str, AfterValidator(path_in), Written("path", '"/path/to/file"')]
 """A path or a pattern of paths; relative ones are relative to the folder of the configuration."""
+
+PathIn = Annotated[Path, AfterValidator(_path), Written("path", '"/path/to/file"')]
+"""A path as `PathText` is one, for those who want a path."""
 
 Address = Annotated[Endpoint, BeforeValidator(_endpoint), Written("address", '"127.0.0.1:8515"', str)]
 """Where to listen, written as ``"127.0.0.1:8515"``, ``"[::1]:8515"``, or ``":8515"`` for every address."""

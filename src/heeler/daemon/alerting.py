@@ -4,10 +4,10 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, Final
 
 from heeler.daemon.intake import Intake
+from heeler.daemon.status import RuleStatus
 from heeler.query import tree
 from heeler.query.language import parse
 from heeler.rules.engine import Changes, Engine
@@ -21,16 +21,6 @@ from heeler.store.reading import LakeReader
 from heeler.units import SECOND_US
 
 OWNER: Final = "the rules"
-
-
-@dataclass(frozen=True, slots=True)
-class RuleStatus:
-    """How a rule fares: the groups that fire, lines that came too late to count, and why it could not be evaluated."""
-
-    name: str
-    firing: list[str]
-    late: int
-    last_error: str
 
 
 class Alerting:

@@ -12,7 +12,7 @@ from heeler.formats import Format
 from heeler.formats.lines import split
 from heeler.formats.severity import graded
 from heeler.formats.timestamps import Receipt
-from heeler.store.opening import lake_folder
+from heeler.store.url import lake_folder
 
 
 class Plan(NamedTuple):
@@ -48,6 +48,8 @@ def doubts(configuration: Configured) -> Iterator[str]:
         yield "No source is configured, so nothing would be collected."
     if settings.web.listen.host not in {"127.0.0.1", "::1", "localhost"}:
         yield f"{settings.web.listen} can be asked by other machines, and nobody is asked who they are."
+    if not settings.report.path and settings.report.model_fields_set:
+        yield "[report] has no path, so no report is appended to anything."
     folder = lake_folder(settings.store)
     if folder.exists() and not folder.is_dir():
         yield f"The store {settings.store} is no folder."

@@ -13,6 +13,7 @@ from heeler.config.places import KeyPath
 from heeler.config.section import Section
 from heeler.config.validation import validated
 from heeler.config.values import Address, Duration, Endpoint, Hidden, Name, PathText, Secret, Size, Written, path_in
+from heeler.daemon.report_settings import ReportSettings
 from heeler.errors import ConfigurationError, SettingError, TemplateError, UsageError
 from heeler.formats import Format
 from heeler.formats.choose import FORMATS, Formats, format_named
@@ -24,8 +25,8 @@ from heeler.notify.settings import NotifierSettings
 from heeler.rules.settings import HighTrafficSettings, RuleSettings
 from heeler.sources.kinds import KINDS
 from heeler.sources.settings import SourceSettings
-from heeler.store.opening import lake_folder
 from heeler.store.retention import KEEP_AGE_US, Keep
+from heeler.store.url import lake_folder
 
 S = TypeVar("S", bound=Section)
 
@@ -119,6 +120,13 @@ class RedactSettings(Section):
         return Rule(name, matcher(self.pattern), replacing(self.replacement or ""))
 
 
+OF_KINDS: Final[Mapping[type[Section], Mapping[str, type[Section]]]] = {
+    SourceSettings: KINDS,
+    NotifierSettings: NOTIFIERS,
+}
+"""Sections whose settings depend on their kind, and those of each kind."""
+
+
 class Configuration(Section):
     """Everything that can be configured. Relative paths are relative to the folder of the file."""
 
@@ -136,6 +144,9 @@ class Configuration(Section):
 
     keep: KeepSettings = KeepSettings()
     """How long and how much the store keeps. What goes, goes by whole days of receiving, the oldest first."""
+
+    report: ReportSettings = ReportSettings()
+    """A report that is appended to a file again and again."""
 
     sources: dict[Name, SourceSettings] = Field(default={})
     """Where lines come from. The kind says what else can be set."""

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from heeler.clock import Clock
 from heeler.daemon.intake import Intake
 from heeler.daemon.own_thread import in_own_thread
+from heeler.daemon.status import NotifierStatus
 from heeler.errors import HeelerError, UsageError
 from heeler.notify.notice import Notice
 from heeler.notify.settings import Notifier, NotifierSettings
@@ -34,18 +34,6 @@ GIVE_UP_US: Final = 86_400 * SECOND_US
 """A notice so old that still cannot be told is of no use to anybody; it is kept as failed."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class NotifierStatus:
-    """How one notifier fares: notices that wait, were told, and were given up."""
-
-    name: str
-    kind: str
-    waiting: int = 0
-    sent: int = 0
-    failed: int = 0
-    last_error: str = ""
 
 
 class Dispatcher:

@@ -19,8 +19,8 @@ from heeler.daemon.status import Status
 from heeler.errors import EnvironmentFailed, HeelerError, NothingFound
 from heeler.store.catalog import FILE as CATALOG_FILE
 from heeler.store.catalog import open_for_reading
-from heeler.store.opening import lake_folder
 from heeler.store.retention import Usage, pause_reason
+from heeler.store.url import lake_folder
 from heeler.store.verify import damage_of, to_check
 
 EARLIEST_US: Final = 1_767_225_600_000_000

@@ -31,4 +31,5 @@ def own_log(path: Path | None, show: Callable[[str], str], *, dated: bool = True
     handler.setFormatter(logging.Formatter(form, "%Y-%m-%dT%H:%M:%S%z"))
     logger = logging.Logger("heeler", _LEVEL)  # noqa: LOG001 - not of the tree of loggers, so libraries write elsewhere
     logger.addHandler(handler)
-    return lambda text: logger.info("%s", "\n".join(map(show, text.splitlines())))
+    # Lines behind the first are indented: what a text holds cannot look like an entry of its own.
+    return lambda text: logger.info("%s", "\n    ".join(map(show, text.rstrip("\n").split("\n"))))

@@ -8,12 +8,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 
 from heeler.clock import Clock
 from heeler.daemon.alerting import Alerting
+from heeler.daemon.canary import CanarySettings
 from heeler.daemon.collector import Collector
 from heeler.daemon.control import Control
 from heeler.daemon.dispatching import Dispatcher, Shown
 from heeler.daemon.intake import Intake
+from heeler.daemon.observing import status_of
 from heeler.daemon.setup import Mirror, Setup
-from heeler.daemon.status import Status, status_of
+from heeler.daemon.status import Status
 from heeler.daemon.systemd import Systemd
 from heeler.daemon.wire import Head
 from heeler.errors import HeelerError
@@ -80,7 +82,12 @@ class Daemon:
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Collect until `stop`. Calls ``ready`` when everything has begun. Raises what the store raises for good."""
-        acts = {"status": self._tell_status, "reload": self._told_to_reload, "stop": self._told_to_stop}
+        acts = {
+            "status": self._tell_status,
+            "reload": self._told_to_reload,
+            "stop": self._told_to_stop,
+            "canary": self._told_to_fly,
+        }
         with self._signals():
             async with self.intake.open(), Control(self.intake, acts).open(), AsyncExitStack() as services:
                 beside = [asyncio.create_task(self._systemd.keep_awake(self._clock))]
@@ -101,6 +108,7 @@ class Daemon:
                     await self._end(list(self._running))
                     for task in beside:
                         task.cancel()
+                    await asyncio.gather(*beside, return_exceptions=True)
             if self._mirror is not None:
                 await asyncio.to_thread(self._mirror.close)
 
@@ -198,6 +206,14 @@ class Daemon:
     async def _told_to_reload(self) -> Head:
         await self.reload()
         return {}
+
+    async def _told_to_fly(self) -> Head:
+        """Send the canary, and tell its mark when all of it is committed."""
+        begun, mark = self._clock.monotonic(), f"{self._clock.now_us():x}"
+        settings = CanarySettings(mark=mark)
+        canary = Collector("canary", settings, self.intake, self._setup.known, chance=self._chance)
+        await canary.run()
+        return {"mark": mark, "seconds": self._clock.monotonic() - begun}
 
     async def _told_to_stop(self) -> Head:
         self.stop()

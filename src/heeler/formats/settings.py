@@ -57,6 +57,9 @@ class FormatSettings(Section):
     unit: Literal["s", "ms", "us", "ns"] = "s"
     """For json and logfmt: the unit of durations."""
 
+    octets: bool = False
+    """For json: whether a message may be a list of bytes, as journald writes what is no text."""
+
     unpack: bool = False
     """For json: whether the severity is looked for within the message too."""
 

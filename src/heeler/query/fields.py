@@ -69,8 +69,9 @@ SEVERITIES: Mapping[str, tuple[int, int]] = {
 }
 """Names of levels, and the first and last number of each (OpenTelemetry log data model, SeverityNumber)."""
 
-DERIVED = ("section", "class")
-"""What can be counted by beside fields: the section of a request, and the hundreds of its status."""
+DERIVED = ("section", "stem", "class")
+"""What can be counted by beside fields: the section of a request, its path without the query (the stem of W3C's
+``cs-uri-stem``), and the hundreds of its status."""
 
 
 def field_named(name: str) -> Field:

@@ -34,14 +34,15 @@ _SHELL = frozenset({"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1"})
 
 def _command(value: object) -> object:
     if not isinstance(value, str):
-        return value
+        # What has been through a validator is no longer the list of a file, which alone may become a tuple.
+        return tuple(value) if isinstance(value, list) else value
     try:
         words = shlex.split(value)
     except ValueError as error:
         raise ValueError(f"{value!r} cannot be split into words: {error}.") from error
     if found := next((word for word in words if word in _SHELL), None):
         raise ValueError(f'There is no shell to understand {found}; write ["sh", "-c", "…"] if you need one.')
-    return words
+    return tuple(words)
 
 
 def _word(value: str) -> str:
@@ -73,7 +74,9 @@ class CommandSettings(SourceSettings):
     """A command."""
 
     command: Annotated[
-        tuple[Annotated[str, BeforeValidator(_word)], ...], BeforeValidator(_command), Field(min_length=1)
+        tuple[Annotated[str, BeforeValidator(_word)], ...],
+        BeforeValidator(_command),
+        Field(min_length=1, examples=[("heroku", "logs", "--tail", "--app", "shop")]),
     ]
     """The command and its arguments, as a list or as one text that is split at blanks, with quotes as in a shell."""
 

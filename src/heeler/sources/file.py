@@ -4,11 +4,13 @@ import errno
 import os
 import select
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from heeler.clock import Clock
 from heeler.errors import EnvironmentFailed, SourceUnavailable, UsageError
 from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
+from heeler.sources import SourceHealth
 from heeler.sources.blocking import BlockingSource, Reader
 from heeler.sources.claims import Claims
 from heeler.sources.descriptors import Descriptors
@@ -74,7 +76,17 @@ class FileSource(BlockingSource):
             reader = _Replay(path, clock, positions.get(str(path)), chunk_bytes, longest_line_bytes)
         self._name = "standard input" if names == ["-"] else names[0]
         self._follow = follow
+        self._set = reader if isinstance(reader, FileSet) else None
         super().__init__(reader, waker)
+
+    def health(self) -> SourceHealth:
+        """See `Source.health`. It lives while it is read, also where no file is there yet."""
+        health = super().health()
+        if self._set is None:
+            return health
+        count, size, lag = self._set.sizes()
+        files = "1 file" if count == 1 else f"{count:,} files"
+        return replace(health, doing=f"follows {files}", size_bytes=size, lag_bytes=lag)
 
     def _next(self) -> Chunk | None:
         try:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from heeler.model import Chunk, Position, SourceEvent
-from heeler.sources.file_identity import NotRegular, Signature, signature_at
+from heeler.sources.file_identity import NotRegular, Signature, signature_at, size_in
 from heeler.sources.file_lines import Taken
 from heeler.sources.file_position import KnownFiles, position_of
 from heeler.sources.generations import Generation
@@ -61,6 +61,13 @@ class Follower:
     def is_idle(self) -> bool:
         """Whether there is no file, and none that was."""
         return not self._row.generations and self._signature is None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many bytes the file at the path had when it was last looked at, and how many of them are not read yet."""
+        size = size_in(self._signature) if self._signature else 0
+        newest = next((one for one in reversed(self._row.generations) if not one.rotated), None)
+        return size, max(size - newest.file.offset, 0) if newest else 0
 
     def look(self) -> None:
         """See which file stands at the path now. What cannot be seen is not taken for gone."""
@@ -247,6 +254,8 @@ class Follower:
         for generation in self._row.generations:
             if generation.events or not generation.is_told:
                 return self._chunk(generation, Taken())
+            if generation.rotated and generation.pending:
+                break  # what happened behind it is told behind its last line
         if chunk := self._tell_path():
             return chunk
         finished = self._row.finished

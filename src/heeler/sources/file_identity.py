@@ -54,6 +54,11 @@ def signature_of(status: os.stat_result, path: str) -> Signature:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def size_in(signature: Signature) -> int:
+    """Return the size in bytes that a signature has."""
+    return signature[2]
+
+
 def identity_of(descriptor: int) -> Identity:
     """Return which file is open."""
     status = os.fstat(descriptor)

@@ -80,6 +80,14 @@ class FileSet:
                 return chunk
         return None
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Return how many files are followed, how many bytes they have, and how many of these are not read yet.
+
+        As they were when they were last looked at. May be called in any thread.
+        """
+        sizes = [follower.sizes for follower in list(self._followers.values())]
+        return len(sizes), sum(size for size, _ in sizes), sum(lag for _, lag in sizes)
+
     def close(self) -> None:
         """Let go of all files. May be called more than once."""
         for follower in self._followers.values():

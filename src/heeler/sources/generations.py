@@ -1,6 +1,6 @@
 """The files that have stood at one followed path: each with how far it was read, and where it is now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +46,24 @@ class Generation:
         """Whether somebody knows how far it has been read."""
         told, now = self.told, (self.file.offset, self.file.identity, self.number, self.done)
         return told is not None and (told.offset, told.identity, told.generation, told.done) == now
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which rotated files are missed ones: none that ``skips`` names, and none older than one that ``ends`` the search.
+
+    ``is_here`` knows the file that stood at the path when the search began. None is sought that was born before
+    ``since_ns``; 0 stands for the birth of the newest that is known, which may be a copy and younger than its original.
+    """
+
+    skips: Test
+    ends: Test
+    is_here: Test = lambda _: False
+    since_ns: int = 0
+
+    def may_follow(self, newest: Place, file: AnyFile) -> bool:
+        """Tell by times whether a file came after the newest."""
+        return newest.precedes(file.identity, file.written_ns, self.since_ns or newest.identity.birth_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +200,13 @@ class Rotations:
         # The few bytes of half a line begin many files.
         telling = [file for file in copies if file.tells(place)]
         found = next((file for file in [found, *telling] if file and file.resume(place)), None)
-        if found is None and copies and copies[0] is files[0] and copies[0].begins_like(place):
-            found = copies[0]
-            found.go_to_end()
+        if found is None:
+            # Of what came after it all begins with another content, so the oldest is the one.
+            born_ns = place.identity.birth_ns
+            begun = [file for file in copies if file.identity.birth_ns >= born_ns and file.begins_like(place)]
+            found = begun[-1] if begun else None
+            if found:
+                found.go_to_end()
         for file in files:
             if file is not found:
                 file.close()
@@ -223,11 +245,11 @@ class Rotations:
                 return None
         return None
 
-    def before(self, place: Place, skip: Test, ends: Test, *, is_here: bool) -> list[AnyFile]:
+    def before(self, place: Place, sought: Sought, *, is_here: bool) -> list[AnyFile]:
         """Return copies of a file of which nothing was read, oldest first: they were made before it was truncated.
 
         ``is_here`` says that it stands at the path still; else its place is among the others, if it was not deleted.
-        None is older than one that ``ends`` the search, and some are to be ``skip``ped.
+        None is older than one that ends the search.
         """
         rotated = self.rotated()
         at = next((at for at, one in enumerate(rotated) if one.inode == place.identity.inode), None)
@@ -236,32 +258,34 @@ class Rotations:
             file = self.open(one)
             if file is None:
                 continue
-            if ends(file):
+            if not is_here and at is None and sought.is_here(file):
+                # It was compressed: what is younger comes after it.
+                _close([file, *found])
+                found.clear()
+                continue
+            if sought.ends(file):
                 file.close()
                 break
-            if place.precedes(file.identity, file.written_ns, place.identity.birth_ns) and not skip(file):
+            if place.precedes(file.identity, file.written_ns, place.identity.birth_ns) and not sought.skips(file):
                 found.append(file)
             else:
                 file.close()
         return found[::-1]
 
-    def after(self, newest: Place, skip: Test, ends: Test, since_ns: int = 0) -> Missed:
-        """Return the rotated files that stood at the path after ``newest``, oldest first, but for those to ``skip``.
+    def after(self, newest: Place, sought: Sought) -> Missed:
+        """Return the rotated files that stood at the path after ``newest``, oldest first, if they are ``sought``.
 
         Where the newest is among them, by itself or as a copy, those behind it are later. Where it is not, or where
-        nothing of it was read, times tell, and one that ``ends`` the search: none was born before ``since_ns``, or
-        before the newest. This may be a copy, and younger than what was truncated then.
+        nothing of it was read, times tell.
         """
         for _ in range(MOST_LISTINGS):
-            missed = self._after(newest, skip, ends, since_ns or newest.identity.birth_ns)
+            missed = self._after(newest, sought)
             if not self._list_again():
                 return missed
-            for one in [*missed.files, missed.copy]:
-                if one:
-                    one.close()
-        return replace(self._after(newest, skip, ends, since_ns or newest.identity.birth_ns), lacks_some=True)
+            _close([*missed.files, missed.copy])
+        return replace(self._after(newest, sought), lacks_some=True)
 
-    def _after(self, newest: Place, skip: Test, ends: Test, since_ns: int) -> Missed:
+    def _after(self, newest: Place, sought: Sought) -> Missed:
         found: list[tuple[AnyFile, bool]] = []
         copy: AnyFile | None = None
         lacks_some = False
@@ -271,28 +295,29 @@ class Rotations:
             if file is None:
                 lacks_some |= not self._is_stale and _was_written(rotated.path, newest.written_ns)
                 continue
+            if sought.is_here(file):
+                # It was rotated while we look: what is younger comes after it.
+                _close([file, *(one for one, _ in found)])
+                found.clear()
+                continue
             # Others may begin alike: only where it is not there itself a copy of it is looked for.
             may_be = file.identity.may_be(newest.identity) or (not is_listed and newest.offset and file.tells(newest))
             if newest.offset and may_be and file.resume(newest):
                 copy = file
                 break
-            if ends(file):
+            if sought.ends(file):
                 file.close()
                 break
             is_behind = is_behind and not file.identity.may_be(newest.identity)
-            if skip(file):
+            if sought.skips(file):
                 file.close()
             else:
                 found.append((file, is_behind))
-        later = []
-        for file, comes_behind in found:
-            if copy or comes_behind or newest.precedes(file.identity, file.written_ns, since_ns):
-                later.append(file)
-            else:
-                file.close()
+        later = [file for file, is_after in found if copy or is_after or sought.may_follow(newest, file)]
+        _close([file for file, _ in found if file not in later])
         has_newest = is_listed or copy is not None
         if copy and copy.identity.may_be(newest.identity):
-            copy.close()
+            _close([copy])
             copy = None
         return Missed(later[::-1], copy, has_newest, lacks_some)
 
@@ -307,6 +332,12 @@ class Rotations:
         self._is_stale |= file.identity.inode != identity.inode
         file.close()
         return None
+
+
+def _close(files: Iterable[AnyFile | None]) -> None:
+    for one in files:
+        if one:
+            one.close()
 
 
 def _was_written(path: Path, since_ns: int) -> bool:

@@ -8,12 +8,11 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from heeler.config.values import Duration, Secret, Size
+from heeler.config.values import Duration, PathIn, Secret, Size
 from heeler.errors import UsageError
 from heeler.model import CHUNK_BYTES, LONGEST_LINE_BYTES, Chunk, Position
 from heeler.sources import SourceContext, SourceHealth
@@ -68,10 +67,10 @@ class HttpSettings(SourceSettings):
     token: Secret | None = None
     """What senders must know: as a bearer token, as the password of any user, or in front of the path."""
 
-    tls_certificate: Path | None = None
+    tls_certificate: PathIn | None = None
     """A file with the certificate chain in PEM; with it the listener speaks TLS only."""
 
-    tls_key: Path | None = None
+    tls_key: PathIn | None = None
     """A file with the private key in PEM, where it is not in that of the certificate."""
 
     body: Size = Field(default=16 << 20, ge=1 << 10, le=1 << 30)
@@ -115,6 +114,8 @@ class HttpSettings(SourceSettings):
                 f"The token must be {SHORTEST_TOKEN} or more letters, digits and signs without a space or slash; "
                 "`openssl rand -hex 24` makes one."
             )
+        if self.body > self.in_flight:
+            raise ValueError(f"A body may have {self.body:,} bytes, and only {self.in_flight:,} may be in flight.")
         if self.tls_key is not None and self.tls_certificate is None:
             raise ValueError("tls_key is given without tls_certificate.")
         return self
@@ -150,13 +151,14 @@ class HttpSource:
         self._listener = Listener(self, limits, context.clock, most=settings.connections, secured=secured)
         self._counters = dict.fromkeys(("requests", "refused", "damaged"), 0)
         self._last_error = ""
-        self._closed = False
+        self._told_kinds: set[str] = set()
         self.port = 0
         """On which port it listens, once it is read."""
 
     async def read(self) -> AsyncIterator[Chunk]:
         """See `Source.read`."""
         self.port = await self._listener.open(self._settings.address)
+        self._context.notice(f"{self._context.name} listens on {replace(self._settings.address, port=self.port)}.")
         while (chunk := await self._batches.next()) is not None:
             yield chunk
 
@@ -211,16 +213,20 @@ class HttpSource:
         self._counters["requests"] += 1
         request = self._named(request)
         receiver = _receiver(request) or _UNKNOWN
+        held = len(request.body)
         decoding = asyncio.ensure_future(self._decoded(receiver, request))
         decoding.add_done_callback(hear)
         request = replace(request, body=b"")
         try:
-            decoded, chunks = await asyncio.shield(decoding)
+            try:
+                decoded, chunks = await asyncio.shield(decoding)
+            except BaseException:
+                decoding.add_done_callback(lambda _: self.give_back(held))
+                raise
             if decoded.damaged:
                 self._counters["damaged"] += decoded.damaged
-                self._last_error = f"{request.path}: {decoded.damaged} records could not be read."
-            if chunks:
-                await self._batches.store(chunks, decoded.key)
+                self._tell("damaged", f"A request to {request.path} had records that could not be read.")
+            await self._batches.store(chunks, decoded.key, held)
         except Refused as refused:
             return self._told(receiver, request, refused)
         except Exception as error:  # noqa: BLE001 - a sender is told nothing of our faults, and others go on
@@ -239,16 +245,20 @@ class HttpSource:
 
     def _told(self, receiver: Receiver, request: Request, refused: Refused) -> Response:
         self._counters["refused"] += 1
-        self._last_error = str(refused)
+        self._tell(str(refused.status), f"A request was refused ({refused.status}). {refused}")
         return receiver.refuse(request, refused)
 
+    def _tell(self, kind: str, sentence: str) -> None:
+        """Tell people of each kind of trouble once; the counters tell how often, and the health the last one."""
+        self._last_error = sentence
+        if kind not in self._told_kinds:
+            self._told_kinds.add(kind)
+            self._context.notice(f"{self._context.name}: {sentence}")
+
     async def _decoded(self, receiver: Receiver, request: Request) -> tuple[Decoded, Sequence[Chunk]]:
-        """Decompress and decode when it is this request's turn, which it keeps although its sender goes away."""
-        try:
-            async with self._decoding:
-                return await asyncio.to_thread(self._decode, receiver, request)
-        finally:
-            self.give_back(len(request.body))
+        """Decompress and decode when it is this request's turn."""
+        async with self._decoding:
+            return await asyncio.to_thread(self._decode, receiver, request)
 
     def _decode(self, receiver: Receiver, request: Request) -> tuple[Decoded, Sequence[Chunk]]:
         most = self._settings.body

@@ -60,12 +60,16 @@ class Batches:
         """Whether anything can be taken now."""
         return not self._closed and self.bytes < self._room_bytes
 
-    async def store(self, chunks: Sequence[Chunk], key: str) -> None:
+    async def store(self, chunks: Sequence[Chunk], key: str, held: int = 0) -> None:
         """Return when all chunks are committed, now or earlier under the same key.
 
-        Raises `Refused` where there is no room or the source is closed.
+        ``held`` bytes were counted for them already. They are taken over, so that what was read to its end is not
+        refused for others that have only begun. Raises `Refused` where there is no room or the source is closed.
         """
+        if not chunks:
+            return self.give_back(held)
         if key and (other := self._by_key.get(key)):
+            self.give_back(held)
             self.repeated += 1
             return await asyncio.shield(other)
         done = asyncio.get_running_loop().create_future()
@@ -73,30 +77,41 @@ class Batches:
         if key:
             self._by_key[key] = done
         try:
-            await self._offer(chunks, key, done)
+            await self._offer(chunks, key, done, held)
         except BaseException:
             # Whoever waits for this batch under the same key must not wait for ever, and may send it again.
             self._settle(key, done, stored=False)
             raise
         return await asyncio.shield(done)
 
-    async def _offer(self, chunks: Sequence[Chunk], key: str, done: "asyncio.Future[None]") -> None:
-        if key:
-            chunks = [replace(chunk, keys=(f"{key}/{at}",)) for at, chunk in enumerate(chunks)]
-            known = await self._seen([chunk.keys[0] for chunk in chunks])
-            chunks = [chunk for chunk in chunks if chunk.keys[0] not in known]
+    async def _offer(self, chunks: Sequence[Chunk], key: str, done: "asyncio.Future[None]", held: int) -> None:
+        try:
+            chunks = await self._new(chunks, key) if key else chunks
+        except BaseException:
+            self.give_back(held)
+            raise
         if not chunks:
+            self.give_back(held)
             self.repeated += 1
             self._settle(key, done, stored=True)
             return
         size = sum(len(chunk.data) for chunk in chunks)
-        if not self.take(size):
+        is_alone = self.bytes <= held
+        self.give_back(held)
+        if self._closed or (size > held and not is_alone and self.bytes + size > self._room_bytes):
             raise too_busy()
+        self.bytes += size
         first = self._number + 1
         for self._number, chunk in enumerate(chunks, first):
             self._chunks.append(replace(chunk, part=PART, position={"batch": self._number}, awaited=True))
         self._batches.append(_Batch(first, self._number, done, size, key))
         self._some.set()
+
+    async def _new(self, chunks: Sequence[Chunk], key: str) -> Sequence[Chunk]:
+        """Return those chunks that are not committed, each with its key."""
+        keyed = [replace(chunk, keys=(f"{key}/{at}",)) for at, chunk in enumerate(chunks)]
+        known = await self._seen([chunk.keys[0] for chunk in keyed])
+        return [chunk for chunk in keyed if chunk.keys[0] not in known]
 
     async def next(self) -> Chunk | None:
         """Return the next chunk when there is one, and None when nothing comes any more."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote
@@ -119,6 +120,8 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._ends = True  # it is answered in HTTP/1.1, and what follows is not that
+        except httptools.HttpParserCallbackError:
+            raise  # a fault of ours, which asyncio tells, closing the connection
         except httptools.HttpParserError as error:
             self._refuse(Refused(400, f"This is no HTTP/1.1 request: {error}."))
         most = self._limits.head_bytes if not self._in_body else 2 * self._limits.body_bytes + self._limits.head_bytes
@@ -280,6 +283,7 @@ class Connection(asyncio.Protocol):
             return
         reason = HTTPStatus(response.status).phrase
         head = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {text}" for name, text in response.headers.items())]
+        head.append(f"Date: {formatdate(self._clock.now_us() / 1e6, usegmt=True)}")
         if response.status != HTTPStatus.NO_CONTENT:
             head += [f"Content-Type: {response.content_type}", f"Content-Length: {len(response.body)}"]
         if closes:

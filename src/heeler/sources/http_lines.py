@@ -4,6 +4,7 @@ from typing import Final
 
 import orjson
 
+from heeler.sources.http_records import digest_key
 from heeler.sources.http_request import Decoded, Lines, Refused, Request, Response, name_of
 
 _TAKEN: Final = Response(204)
@@ -15,8 +16,9 @@ def named_by(request: Request) -> tuple[str, str]:
 
 
 def key_of(request: Request) -> str:
-    """Return what a sender says that its request is known by."""
-    return request.headers.get("idempotency-key", "").strip()
+    """Return what a request is known by where its sender gives it a key; two may give the same to other lines."""
+    given = request.headers.get("idempotency-key", "").strip()
+    return digest_key("sent", *(text.encode() for text in (request.path, *named_by(request), given))) if given else ""
 
 
 class PlainText:

@@ -83,7 +83,7 @@ class Listener:
         factory = self._connection_or_none if secured is None else lambda: _Handshake(self, secured)
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                factory, address.host, address.port, backlog=BACKLOG
+                factory, address.host or None, address.port, backlog=BACKLOG
             )
         except OSError as error:
             raise SourceUnavailable(

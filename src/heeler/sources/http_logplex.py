@@ -41,7 +41,7 @@ class Logplex:
             message = body[head.end() : end]
             self._add([message.removesuffix(b"\n").replace(b"\n", b"\\n")], group, named, lines)
             at = end
-        return Decoded(_TAKEN, request.headers.get("logplex-frame-id", "").strip(), damaged)
+        return Decoded(_TAKEN, name_of(request.headers.get("logplex-frame-id", "")), damaged)
 
     @staticmethod
     def _add(messages: list[bytes], group: str, named: str, lines: Lines) -> None:

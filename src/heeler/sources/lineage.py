@@ -6,7 +6,7 @@ from pathlib import Path
 from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import KnownFiles, Place
-from heeler.sources.generations import AnyFile, Generation, Rotations
+from heeler.sources.generations import AnyFile, Generation, Rotations, Sought
 from heeler.sources.row import Reading, Row, holds
 from heeler.sources.succession import Succession
 
@@ -110,7 +110,8 @@ class Lineage:
             # saved with more lines, and took its place.
             return self.row.is_known(one) or holds(here, one.end) or _goes_on(one, here.end)
 
-        for one in self._rotations().before(current.place, skip, self.row.is_read, is_here=is_here):
+        sought = Sought(skip, self.row.is_read, lambda one: bool(one.end.offset) and holds(here, one.end))
+        for one in self._rotations().before(current.place, sought, is_here=is_here):
             copy = self.row.append(one, rotated=True, before=current.number)
             self.row.tell_behind(copy.number, told.copied(self._path, one))
 
@@ -157,7 +158,7 @@ class Lineage:
         def ends(one: AnyFile) -> bool:
             return (copy is not None and one.identity.may_be(copy.identity)) or self.row.is_read(one)
 
-        missed = rotations.after(was, skip, ends)
+        missed = rotations.after(was, Sought(skip, ends))
         older = [one for one in missed.files if rotations.is_older(one, here)]
         for one in [*missed.files, missed.copy]:
             if one and one not in older:

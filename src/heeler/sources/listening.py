@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A host, by number or name, and a port; 0 lets the system choose one."""
+    """A host, by number or name, and a port; 0 lets the system choose one. Without a host it is every address."""
 
     host: str
     port: int
@@ -32,4 +32,4 @@ def address_of(text: str) -> Address:
     is_bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65_535 or (":" in host and not is_bracketed):
         raise ValueError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:8514 or [::1]:8514.")
-    return Address(host.strip("[]") or "::", int(port))
+    return Address(host.strip("[]"), int(port))

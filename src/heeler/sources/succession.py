@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import Place
-from heeler.sources.generations import AnyFile, Missed, Rotations
-from heeler.sources.row import Row
+from heeler.sources.generations import AnyFile, Missed, Rotations, Sought
+from heeler.sources.row import Row, holds
 
 if TYPE_CHECKING:
     from heeler.model import SourceEvent
@@ -63,7 +63,8 @@ class Succession:
         newest, here = self._newest, self._row.known.places.get(self._part or "")
         if newest is None or (here is newest and newest.offset):
             return
-        missed = self._rotations.after(newest, self._is_seen, self._row.is_read, self._since_ns)
+        sought = Sought(self._row.is_known, self._row.is_read, self._is_here_now, self._since_ns)
+        missed = self._rotations.after(newest, sought)
         if missed.copy:
             self._go_on_in(missed.copy, newest)
         if self._lacks_some(missed, newest):
@@ -143,9 +144,15 @@ class Succession:
         is_disk_back = (here.identity.inode, here.identity.birth_ns) == (was.inode, was.birth_ns)
         return (is_disk_back or here.tells(place)) and here.resume(place)
 
-    def _is_seen(self, file: AnyFile) -> bool:
-        """Tell whether a rotated file is no missed one."""
-        return (self._here is not None and file.identity.may_be(self._here.identity)) or self._row.is_known(file)
+    def _is_here_now(self, file: AnyFile) -> bool:
+        """Tell whether a rotated file is the one that is here, or a copy of it: it was rotated while we look.
+
+        One that was written before that was born only begins it, as a file that holds nothing but a head.
+        """
+        here = self._here
+        if here is None or file.identity.may_be(here.identity):
+            return here is not None
+        return file.written_ns >= here.identity.birth_ns and bool(file.end.offset) and holds(here, file.end)
 
     def _lacks_some(self, missed: Missed, newest: Place) -> bool:
         """Tell whether files may have been removed of which nobody knows.

@@ -10,12 +10,11 @@ import asyncio
 import functools
 import ipaddress
 from collections.abc import AsyncGenerator, Mapping
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from heeler.config.values import Duration, Size
+from heeler.config.values import Duration, PathIn, Size, Written
 from heeler.model import LONGEST_LINE_BYTES, Chunk, Position, SourceEvent
 from heeler.sources import Source, SourceContext, SourceHealth
 from heeler.sources.settings import SourceSettings
@@ -39,12 +38,12 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
             ipaddress.ip_network(text)
         except ValueError as error:
             raise ValueError(
-                f'{text!r} is no network: {error}. Write one such as "10.0.0.0/8" or "192.0.2.7".'
+                f'{text!r} is no network: {error}. Write one such as "192.0.2.0/24" or "192.0.2.7".'
             ) from error
     return value
 
 
-Listen = Annotated[Endpoint, BeforeValidator(_endpoint)]
+Listen = Annotated[Endpoint, BeforeValidator(_endpoint), Written("address", '"127.0.0.1:5514"', str)]
 Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 
 
@@ -60,17 +59,17 @@ class SyslogSettings(SourceSettings):
     tls: Listen | None = None
     """Where TLS connections are accepted; needs a certificate."""
 
-    certificate: Path | None = None
+    certificate: PathIn | None = None
     """The file (PEM) with the certificate for TLS and those that signed it; a new one is used without a restart."""
 
-    key: Path | None = None
+    key: PathIn | None = None
     """The file (PEM) with the certificate's key, where it is another one."""
 
-    clients: Path | None = None
+    clients: PathIn | None = None
     """The file (PEM) with the authorities that sign the certificates of TLS clients; empty to ask for none."""
 
-    allow: Networks = ()
-    """The networks that may send, ["10.0.0.0/8"]; this machine always may."""
+    allow: Networks = Field(default=(), examples=[("192.0.2.0/24",)])
+    """The networks that may send, ["192.0.2.0/24"]; this machine always may."""
 
     max_message: Annotated[Size, Field(ge=480, le=LONGEST_LINE_BYTES)] = 1 << 18
     """The longest message over TCP and TLS; of a longer one the rest is left out, with a record."""
@@ -97,7 +96,7 @@ class SyslogSettings(SourceSettings):
                 proof = ", or clients for TLS clients with a certificate" if name == "tls" else ""
                 raise ValueError(
                     f"{name} = {str(endpoint)!r} lets anybody write to the log who reaches it. Say who may: set allow, "
-                    f'such as allow = ["10.0.0.0/8"]{proof}.'
+                    f'such as allow = ["192.0.2.0/24"]{proof}.'
                 )
         return self
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import polars as pl
-
-from heeler.formats import Format
 from heeler.model import Position, SourceEvent
+
+if TYPE_CHECKING:  # whoever asks which process writes to a lake need not wait for the engines
+    import polars as pl
+
+    from heeler.formats import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class Batch:
     position: Position
     group: str
     stream: str
-    format: Format
-    records: pl.DataFrame
+    format: "Format"
+    records: "pl.DataFrame"
     received_us: int
     bytes: int
     unfinished_bytes: int = 0
@@ -75,10 +77,10 @@ class Completed:
     """
 
     batch: Batch
-    rows: pl.DataFrame
-    counted: Mapping[str, pl.DataFrame]
-    counted_unfinished: Mapping[str, pl.DataFrame]
-    formats: Mapping[int, Format]
+    rows: "pl.DataFrame"
+    counted: Mapping[str, "pl.DataFrame"]
+    counted_unfinished: Mapping[str, "pl.DataFrame"]
+    formats: Mapping[int, "Format"]
     """By their ids, the formats of the rows: the members of the batch's format."""
 
 
@@ -101,7 +103,7 @@ class Store(Protocol):
         """
         ...
 
-    def register(self, known: Format) -> int:
+    def register(self, known: "Format") -> int:
         """Return the id of a format; a changed definition gets a new one. One that has members gives each an id.
 
         The definition is stored for ever, with the first tick that is committed after this.

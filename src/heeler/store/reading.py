@@ -14,6 +14,7 @@ import polars as pl
 
 from heeler.formats import Format, render
 from heeler.query.tree import Equal, Query, all_of
+from heeler.store import AlertRow
 from heeler.store.catalog import open_for_reading, stored_format, transaction
 from heeler.store.events import IS_EVENT
 from heeler.store.matching import Matcher, taken
@@ -79,6 +80,15 @@ class LakeReader:
             "source from log_stream join log_group on log_group.id = log_group order by 2, 3"
         )
         return [StreamInfo(*row) for row in rows]
+
+    def alerts(self, since_us: int | None = None, until_us: int | None = None) -> list[AlertRow]:
+        """Return the transitions of alerts from one moment on and before another, in the order of their times."""
+        rows = self._catalog.execute(
+            "select rule, state, hits, time, zone from alert "
+            "where (?1 is null or time >= ?1) and (?2 is null or time < ?2) order by time, id",
+            (since_us, until_us),
+        )
+        return [AlertRow(*row) for row in rows]
 
     def damaged(self) -> list[str]:
         """Return a sentence for each segment that is set aside: its records are in no answer."""

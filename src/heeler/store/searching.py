@@ -46,13 +46,22 @@ class Wanted:
 
 
 class Search:
-    """One question to a lake. ``going_on`` is called between pieces, and raises when time is over."""
+    """One question to a lake, about records of these tables.
 
-    def __init__(self, reader: LakeReader, wanted: Wanted, going_on: Keep = lambda: None) -> None:
+    ``going_on`` is called between pieces, and raises when time is over.
+    """
+
+    def __init__(
+        self,
+        reader: LakeReader,
+        wanted: Wanted,
+        going_on: Keep = lambda: None,
+        tables: Sequence[str] = tuple(RECORD_TABLES),
+    ) -> None:
         self.wanted = wanted
         self.going_on = going_on
         # The pieces first, the formats after them: a tick between the two may have brought a format.
-        pieces = reader.pieces(list(RECORD_TABLES))
+        pieces = reader.pieces(tables)
         self.formats = dict(reader.formats())
         self.matcher = Matcher(
             wanted.query.where,

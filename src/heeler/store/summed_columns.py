@@ -13,6 +13,9 @@ from heeler.query.fields import FIELDS, Kind, field_named
 from heeler.query.tree import Measure
 
 LINE = "line"
+STEM = pl.col("path").str.extract(r"^([^?]*)")
+"""The path of a request without its query."""
+
 _SECOND_US = 1_000_000
 _NUMBERS = (Kind.NUMBER, Kind.SEVERITY, Kind.DURATION)
 
@@ -21,6 +24,8 @@ def value_of(frame: pl.DataFrame, name: str, formats: Mapping[int, Format]) -> p
     """Return a field of each record, None where the table has no such column."""
     if name == "section":
         return _section(frame)
+    if name == "stem":
+        return frame.select(stem=STEM).to_series() if "path" in frame.columns else None
     if name == "class":
         return (frame["status"] // 100).cast(pl.String) + "xx" if "status" in frame.columns else None
     known = field_named(name)

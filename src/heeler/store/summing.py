@@ -58,6 +58,8 @@ SAYS = (*KEYS, "format", "line")
 """The columns of records that are sorted: what names each, and its line."""
 
 _RECORDS = "records"
+_MADE_OF = {"section": {"method", "path"}, "stem": {"path"}, "class": {"status"}}
+"""The columns of what is derived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +334,7 @@ class _Statement:
             return list(RECORD_TABLES[table])
         wanted = {"time", *(KEYS if self._summary is None else ())}
         for name in self._fields:
-            wanted |= {"section": {"method", "path"}, "class": {"status"}}.get(name, {field_named(name).column})
+            wanted |= _MADE_OF.get(name, {field_named(name).column})
         return [name for name in RECORD_TABLES[table] if name in wanted]
 
     def _made(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from heeler.views.escape import printable
 WIDEST_CELL = 120
 """Characters of a cell in a table; JSON and CSV have all of it."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """With these begins what a spreadsheet would calculate, or send somewhere (CWE-1236)."""
 
 
@@ -77,7 +77,7 @@ def _guarded(value: object, *, for_terminal: bool) -> object:
     if value is None or isinstance(value, int | float):
         return value
     text = _text(value)
-    text = "'" + text if text.startswith(_FORMULA) else text
+    text = "'" + text if text.startswith(FORMULA) else text
     return printable(text) if for_terminal else text
 
 

@@ -16,6 +16,7 @@ from heeler.query.frame import as_expression
 from heeler.query.tree import And, Condition, Equal, Query, field_of, leaves
 from heeler.store.reading import LakeReader
 from heeler.store.schema import RECORD_TABLES, TABLES
+from heeler.store.summed_columns import STEM
 
 BUCKET_S = 10
 """The length of a bucket of the table ``rollup``."""
@@ -137,6 +138,7 @@ def _of_records(reader: LakeReader, question: StatsQuestion, table: str) -> pl.L
     names = {number: known.name for number, known in reader.formats().items()}
     derived = {
         "section": _section(),
+        "stem": STEM,
         "class": (pl.col("status") // 100).cast(pl.UInt8).fill_null(0),
         "format": pl.col("format").replace_strict(names, default=None, return_dtype=pl.String),
     }

@@ -16,6 +16,7 @@ from heeler.daemon.running import Daemon
 from heeler.errors import EnvironmentFailed
 from heeler.store.alerts import alert_history, alerts_after
 from heeler.views.alerts import as_event
+from heeler.views.escape import printable
 from heeler.views.web.metrics import CONTENT_TYPE, metrics
 
 EVENT_SECONDS, KEEP_ALIVE_SECONDS = 0.5, 15.0
@@ -34,7 +35,7 @@ def application(daemon: Daemon) -> Starlette:
 
     async def readyz(_: Request) -> Response:
         """Say which sources cannot give lines now: 503 where there is one."""
-        down = {one.name: one.last_error or one.doing for one in daemon.status().sources if not one.alive}
+        down = {one.name: printable(one.last_error or one.doing) for one in daemon.status().sources if not one.alive}
         return JSONResponse({"status": "not ready" if down else "ok", "down": down}, 503 if down else 200)
 
     async def figures(_: Request) -> Response:
