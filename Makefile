@@ -25,6 +25,7 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/search.py
 	$(BIN)/python bench/following.py
 	$(BIN)/python bench/syslog_rate.py
+	$(BIN)/python bench/rules.py
 	$(BIN)/python bench/http_source.py
 	$(BIN)/python bench/daemon.py
 
@@ -34,6 +35,7 @@ campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/tail.py
 	$(BIN)/python campaigns/logrotate.py
 	$(BIN)/python campaigns/hostile_syslog.py
+	$(BIN)/python campaigns/alerts.py
 	$(BIN)/python campaigns/hostile.py
 
 clean:

@@ -92,7 +92,7 @@ def main() -> None:
                 counting + cpu_s() - looked,
             )
     if engine.partials.failed:
-        raise SystemExit(f"rules failed: {engine.partials.failed}")
+        raise SystemExit(str(engine.partials.failed))
     share = (looking + counting) / SECONDS
     print(f"{count:,} rules over {lines:,} lines/s: {share:.1%} of a core")
     print(f"  partials {looking / SECONDS:.1%}, windows and evaluation {counting / SECONDS:.1%}")

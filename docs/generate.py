@@ -16,15 +16,13 @@ from typer.core import TyperGroup
 from heeler.cli import application
 from heeler.config.described import parts_of, settings_of
 from heeler.config.section import Section
-from heeler.daemon.configuration import Configuration
+from heeler.daemon.configuration import OF_KINDS, Configuration
 from heeler.formats.choose import FORMATS
 from heeler.formats.definitions import catalog_entries
 from heeler.formats.fields import FIELDS
 from heeler.formats.lines import split
 from heeler.formats.logformat import _APACHE_FIELDS, _NGINX_FIELDS
 from heeler.formats.stamps import FAMILIES, layout_of
-from heeler.sources.kinds import KINDS
-from heeler.sources.settings import SourceSettings
 
 DOCS: Final = Path(__file__).parent
 
@@ -171,8 +169,8 @@ def _settings_below(section: type[Section], path: str) -> list[str]:
     parts = []
     for part in parts_of(section):
         name = f"{path}{part.name}" + (".NAME" if part.many else "")
-        if part.section is SourceSettings:
-            for kind, settings in KINDS.items():
+        if part.section in OF_KINDS:
+            for kind, settings in OF_KINDS[part.section].items():
                 parts.append(_settings(f'[{name}] with kind = "{kind}"', settings.__doc__ or "", settings))
                 parts += _settings_below(settings, f"{name}.")
         else:

@@ -1,6 +1,7 @@
 """What is in the outbox is told: once where all goes well, again where it does not, in order, and as few messages."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
@@ -61,7 +62,8 @@ def sink(name: str, **more: object) -> Sink:
 
 
 def row(state: str = "triggered", key: str = "", notify: tuple[str, ...] = ("ops",), at_s: int = 0) -> AlertRow:
-    return AlertRow("rule", state, 5, NOW_US + at_s * 1_000_000, 0, key, NOW_US, '{"window_s": 60}', notify)
+    details = json.dumps({"window_s": 60, "notify": notify})
+    return AlertRow("rule", state, 5, NOW_US + at_s * 1_000_000, 0, key, NOW_US, details, notify)
 
 
 @pytest.fixture(autouse=True)
@@ -190,7 +192,7 @@ def test_alerts_that_go_on_are_repeated_where_that_is_asked_for(tmp_path: Path) 
         await intake.put("rules", (), [row(), row(key="other")])
         await until(clock, lambda: len(messages.get("ops", [])) >= 2)
         await intake.put("rules", (), [row("recovered", at_s=3)])
-        await until(clock, lambda: any(one.state == "recovered" for one in messages["ops"][-1]))
+        await until(clock, lambda: any(one.state == "recovered" for message in messages["ops"] for one in message))
         told = len(messages["ops"])
         await until(clock, lambda: len(messages["ops"]) > told)
         assert [one.key for one in open_alerts(intake.lake.catalog)] == ["other"]

@@ -11,11 +11,9 @@ import pytest
 from heeler.config.described import parts_of, settings_of
 from heeler.config.section import Section
 from heeler.daemon.checking import try_samples
-from heeler.daemon.configuration import Configuration, configured
+from heeler.daemon.configuration import OF_KINDS, Configuration, configured
 from heeler.daemon.example import example_text
 from heeler.formats.timestamps import Receipt
-from heeler.sources.kinds import KINDS
-from heeler.sources.settings import SourceSettings
 
 _SETTING = re.compile(r"#(\w+) = (.*)")
 _HEADER = re.compile(r"#?\[([\w.-]+)\]")
@@ -52,6 +50,12 @@ NEEDED = {
     ("sources.example-syslog", "key"): [_TLS, _CERTIFICATE],
     ("sources.example-syslog", "clients"): [_TLS, _CERTIFICATE],
     ("sources.example-http", "tls_key"): ["tls_certificate = 'a.pem'"],
+    ("rules.example", ""): ["above = 10.0"],
+    ("rules.example", "above"): [],
+    ("rules.example", "below"): [],
+    ("rules.example", "absent"): [],
+    ("rules.example", "recover_above"): ["below = 1.0"],
+    ("rules.example", "of"): ["aggregate = 'ratio'", "above = 0.5"],
 }
 """What some settings need beside them, by section and name; without a name, what the others of a section need."""
 
@@ -83,6 +87,8 @@ def test_each_setting_is_right_without_its_comment_sign(
     lines = [f"[{one.section}]"] if one.section else []
     if one.section.startswith("redact"):
         lines = ["[sources.shop]", "kind = 'file'", "paths = ['x']", *lines]
+    if one.name == "notify":
+        lines = ["[notify.ops]", "kind = 'log'", "path = 'x'", *lines]
     if one.section.count(".") == 2:  # a section within a source: what the source needs comes before it
         outer = one.section.rpartition(".")[0]
         lines = [f"[{outer}]", *(other.line for other in EXAMPLES if other.section == outer and other.required), *lines]
@@ -95,9 +101,9 @@ def test_each_setting_is_right_without_its_comment_sign(
 def every(section: type[Section], path: str = "") -> Iterator[tuple[str, str, str]]:
     yield from ((path, one.name, one.default) for one in settings_of(section))
     for part in parts_of(section):
-        if part.section is SourceSettings:
-            for kind, settings in KINDS.items():
-                yield from every(settings, f"sources.example-{kind}")
+        if part.section in OF_KINDS:
+            for kind, settings in OF_KINDS[part.section].items():
+                yield from every(settings, f"{part.name}.example-{kind}")
         else:
             yield from every(part.section, f"{path}.{part.name}".strip(".") + (".example" if part.many else ""))
 
@@ -117,4 +123,4 @@ def test_every_setting_has_a_sentence() -> None:
         return found + [name for part in parts_of(section) for name in silent(part.section)]
 
     assert silent(Configuration) == []
-    assert [name for settings in KINDS.values() for name in silent(settings)] == []
+    assert [name for kinds in OF_KINDS.values() for settings in kinds.values() for name in silent(settings)] == []

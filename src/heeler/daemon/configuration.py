@@ -120,6 +120,13 @@ class RedactSettings(Section):
         return Rule(name, matcher(self.pattern), replacing(self.replacement or ""))
 
 
+OF_KINDS: Final[Mapping[type[Section], Mapping[str, type[Section]]]] = {
+    SourceSettings: KINDS,
+    NotifierSettings: NOTIFIERS,
+}
+"""Sections whose settings depend on their kind, and those of each kind."""
+
+
 class Configuration(Section):
     """Everything that can be configured. Relative paths are relative to the folder of the file."""
 

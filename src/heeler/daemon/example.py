@@ -6,9 +6,7 @@ from typing import Final
 
 from heeler.config.described import Part, parts_of, settings_of
 from heeler.config.section import Section
-from heeler.daemon.configuration import Configuration
-from heeler.sources.kinds import KINDS
-from heeler.sources.settings import SourceSettings
+from heeler.daemon.configuration import OF_KINDS, Configuration
 
 _HEAD: Final = """\
 # The configuration of Heeler.
@@ -36,7 +34,7 @@ def _lines(section: type[Section], path: str, *, live: bool, kind: str = "") -> 
         yield f"#{setting.name} = {value}"
         yield ""
     for part in parts_of(section):
-        if part.section is SourceSettings:
+        if part.section in OF_KINDS:
             yield from _kinds(part)
             continue
         name = f"{path}{part.name}" + (f".{_NAMED}" if part.many else "")
@@ -49,7 +47,7 @@ def _lines(section: type[Section], path: str, *, live: bool, kind: str = "") -> 
 def _kinds(part: Part) -> Iterator[str]:
     yield from _comment(part.sentence)
     yield ""
-    for kind, settings in KINDS.items():
+    for kind, settings in OF_KINDS[part.section].items():
         yield from _comment(settings.__doc__ or "")
         name = f"{part.name}.{_NAMED}-{kind}"
         yield f"#[{name}]"

@@ -108,6 +108,7 @@ class Daemon:
                     await self._end(list(self._running))
                     for task in beside:
                         task.cancel()
+                    await asyncio.gather(*beside, return_exceptions=True)
             if self._mirror is not None:
                 await asyncio.to_thread(self._mirror.close)
 

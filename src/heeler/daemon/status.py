@@ -1,6 +1,6 @@
 """What a running process tells of itself and of its sources: plain data, for those who ask as well."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -36,7 +36,7 @@ class RuleStatus:
     last_error: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class NotifierStatus:
     """How one notifier fares: notices that wait, were told, and were given up."""
 
@@ -61,8 +61,8 @@ class Status:
     waiting_bytes: int
     memory_bytes: int
     sources: list[SourceStatus]
-    rules: list[RuleStatus]
-    notifiers: list[NotifierStatus]
+    rules: list[RuleStatus] = field(default_factory=list)
+    notifiers: list[NotifierStatus] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `heeler status --json` prints it."""

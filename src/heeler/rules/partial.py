@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from heeler.formats import Format
 from heeler.formats.section import sections
@@ -20,7 +21,7 @@ from heeler.query.conditions import Scope, Test, compiled
 from heeler.query.fields import FIELDS, Kind
 from heeler.query.frame import FrameTests
 from heeler.query.tree import Condition
-from heeler.rules.aggregate import WHOLE, column_of
+from heeler.rules.aggregate import WHOLE, Aggregate, column_of
 from heeler.rules.rule import OTHER, Rule
 from heeler.runs import Integers, runs_of
 from heeler.store.schema import FROM_LINE, RECORD_TABLES
@@ -33,6 +34,8 @@ MOST_BUCKETS_AT_ONCE = 20_000
 """Buckets that one chunk can bring to one rule: different values, above all."""
 
 LONGEST_KEY = 200
+NO_WEIGHT = -(1 << 63)
+"""Stands for the weight of a record that has no value."""
 
 Rows = pl.Series
 """Numbers of records (UInt32), rising."""
@@ -92,16 +95,16 @@ class Partials:
         try:
             chunk = _Chunk(seen)
             matching = self._matching(chunk)
-        except (pl.exceptions.PolarsError, ValueError) as error:
-            self.failed |= {rule.name: str(error) for rule in self._rules}
+        except Exception as error:  # noqa: BLE001 - lines are stored whatever happens here, and `failed` is told
+            self.failed |= {rule.name: repr(error) for rule in self._rules}
             return {}
         found = {}
         for number, rule in enumerate(self._rules):
             try:
                 rows = _rows_of(rule, chunk, matching)
                 partial = _partial(rule, chunk, matching, rows) if rows is None or len(rows) else NOTHING
-            except (pl.exceptions.PolarsError, ValueError) as error:
-                self.failed[rule.name] = str(error)
+            except Exception as error:  # noqa: BLE001 - as above
+                self.failed[rule.name] = repr(error)
             else:
                 if partial.rows:
                     found[number] = partial
@@ -122,7 +125,7 @@ class Partials:
             elif need.suffices:
                 found[condition] = rows
             else:
-                found[condition] = chunk.among(condition, rows)
+                found[condition] = chunk.among(condition, need, rows)
         found.update(chunk.everywhere(everywhere))
         return found
 
@@ -137,10 +140,16 @@ class Partials:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """What a record must have to match: a text in its line, or a value in a column; ``suffices`` if that is all."""
+    """What a record must have to match: a text in its line, or a value in a column.
+
+    ``part`` is the part of the condition that says so; ``suffices_part`` if nothing more is in that, ``suffices`` if
+    nothing more is in the condition.
+    """
 
     text: str
+    part: Condition
     column: str = ""
+    suffices_part: bool = True
     suffices: bool = False
 
 
@@ -149,17 +158,27 @@ def _need(condition: Condition) -> _Need | None:
     parts = condition.parts if isinstance(condition, tree.And) else (condition,)
     alone = len(parts) == 1
     values = [
-        _Need(part.value, FIELDS[part.field].column, alone)
+        _Need(part.value, part, FIELDS[part.field].column, suffices=alone)
         for part in parts
         if isinstance(part, tree.Equal) and part.field in FIELDS and FIELDS[part.field].kind is Kind.WHOLE
     ]
     texts = [
-        _Need(part.value, suffices=alone and isinstance(part, tree.Text))
+        _Need(
+            part.value,
+            part,
+            suffices_part=isinstance(part, tree.Text),
+            suffices=alone and isinstance(part, tree.Text),
+        )
         for part in parts
         if isinstance(part, tree.Text | tree.Token) and part.value.isascii()
     ]
     by_field = [one for one in values if one.column not in ("log_group", "log_stream", "method", "protocol")]
     return next(iter([*by_field, *sorted(texts, key=lambda one: -len(one.text)), *values]), None)
+
+
+def _is_cheap(part: Condition) -> bool:
+    """Tell whether a condition looks at a column that every record has ready."""
+    return isinstance(part, tree.Equal | tree.Compare | tree.Range) and part.field in FIELDS
 
 
 class _Chunk:
@@ -169,6 +188,8 @@ class _Chunk:
         self.records = seen.records.with_columns(raw=seen.lines.cast(pl.Binary))
         self._lines = seen.lines
         self._formats = seen.formats
+        self._masks: dict[Condition, NDArray[np.bool_]] = {}
+        self._weights: dict[Aggregate, tuple[Integers, Integers]] = {}
         self.none = pl.Series([], dtype=pl.UInt32)
         received = pl.col("received").dt.epoch("us")
         # A time ahead of receiving cannot be: it would be a clock that is wrong, and would push all others aside.
@@ -177,7 +198,16 @@ class _Chunk:
 
     def received_s(self, row: int) -> float:
         """Return when a record was received, in seconds since 1970."""
-        return float(self.records["received"].to_physical()[row]) / SECOND_US
+        return float(self._received_us[row]) / SECOND_US
+
+    @cached_property
+    def _received_us(self) -> Integers:
+        return self.records["received"].to_physical().to_numpy()
+
+    @cached_property
+    def zones(self) -> Integers:
+        """The zone of each record, in minutes."""
+        return self.records["zone"].fill_null(0).to_numpy()
 
     @cached_property
     def section(self) -> pl.Series:
@@ -217,19 +247,54 @@ class _Chunk:
         grouped = pairs.group_by("text", maintain_order=True).agg("at")
         yield from zip(grouped["text"].to_list(), grouped["at"], strict=True)
 
-    def among(self, condition: Condition, rows: Rows) -> Rows:
-        """Return those of some records that match."""
-        expression = self._expression(condition)
+    def among(self, condition: Condition, need: "_Need", rows: Rows) -> Rows:
+        """Return those of some records, which have what is needed, that match as a whole."""
+        parts = condition.parts if isinstance(condition, tree.And) else (condition,)
+        rest = [part for part in parts if part != need.part or not need.suffices_part]
+        shared = [part for part in rest if _is_cheap(part)]
+        at = rows.to_numpy()
+        for part in shared:
+            at = at[self._mask(part)[at]]
+        others = [part for part in rest if part not in shared]
+        if not others or not len(at):
+            return pl.Series(at, dtype=pl.UInt32)
+        expression = self._expression(tree.all_of(others))
         if expression is None:
             return self.none
+        rows = pl.Series(at, dtype=pl.UInt32)
         names = expression.meta.root_names()
-        some = self.records.select(dict.fromkeys(names))[rows]
+        if not names:  # what holds for all of this table
+            return rows
+        some = self.records.select(list(dict.fromkeys(names)))[rows]
         return rows.filter(some.select(expression.alias("found"))["found"])
+
+    def _mask(self, part: Condition) -> NDArray[np.bool_]:
+        """Return which of all records match a condition that many rules have."""
+        if part not in self._masks:
+            expression = self._expression(part)
+            found = pl.lit(value=False) if expression is None else expression
+            self._masks[part] = self.records.select(pl.repeat(value=True, n=pl.len()) & found).to_series().to_numpy()
+        return self._masks[part]
+
+    def weights(self, computed: Aggregate, rows: Rows | None) -> tuple[Integers, Integers]:
+        """Return bucket and weight of some records; a weight of `NO_WEIGHT` is of one that has no value."""
+        if computed.field and computed.field not in FIELDS:  # attributes are dear, so only where they are wanted
+            wanted = self.records.select("attributes")
+            return _weights(computed, wanted if rows is None else wanted[rows])
+        if computed not in self._weights:
+            self._weights[computed] = _weights(computed, self.records)
+        found = self._weights[computed]
+        return found if rows is None else (found[0][rows.to_numpy()], found[1][rows.to_numpy()])
 
     def everywhere(self, wanted: Sequence[Condition]) -> dict[Condition, Rows]:
         """Return for each of some conditions the records that match."""
         expressions = {str(at): self._expression(one) for at, one in enumerate(wanted)}
-        known = {name: one.arg_true().cast(pl.UInt32).implode() for name, one in expressions.items() if one is not None}
+        every = pl.repeat(value=True, n=pl.len())  # what holds for all of this table has no length of its own
+        known = {
+            name: (every & one).arg_true().cast(pl.UInt32).implode()
+            for name, one in expressions.items()
+            if one is not None
+        }
         answers = self.records.select(**known) if known else pl.DataFrame()
         return {one: answers[str(at)][0] if str(at) in known else self.none for at, one in enumerate(wanted)}
 
@@ -264,7 +329,7 @@ def _partial(rule: Rule, chunk: _Chunk, matching: Mapping[Condition, Rows], rows
     stamped = chunk.stamped_s if rows is None else chunk.stamped_s[rows.to_numpy()]
     clock = np.maximum.accumulate(stamped)
     at = int(stamped.argmax()) if rows is None else int(rows[int(stamped.argmax())])
-    of_newest = chunk.records["zone"][at] or 0, chunk.received_s(at)
+    of_newest = int(chunk.zones[at]), chunk.received_s(at)
     if rule.aggregate.counts and not rule.by:
         heads, counts = runs_of(stamped, clock)
         columns = (stamped[heads].tolist(), clock[heads].tolist(), counts.tolist())
@@ -272,41 +337,46 @@ def _partial(rule: Rule, chunk: _Chunk, matching: Mapping[Condition, Rows], rows
         return Partial(counted, *of_newest)
     if (field := FIELDS.get(rule.aggregate.field)) is not None and field.column not in chunk.records.columns:
         return NOTHING
-    records = chunk.records if rows is None else chunk.records[rows]
-    frame = rule.aggregate.weighted(records).with_columns(
-        key=_keys(rule.by, chunk, records, rows), stamped=pl.Series(stamped), clock=pl.Series(clock), hits=pl.lit(1)
-    )
+    buckets, weights = chunk.weights(rule.aggregate, rows)
+    has_value = weights != NO_WEIGHT
+    hits = has_value.astype(np.int64)
     if rule.of is not None:
-        all_rows = pl.int_range(chunk.records.height, dtype=pl.UInt32, eager=True) if rows is None else rows
-        hits = matching[rule.where] if rule.where != tree.ALL else all_rows
-        frame = frame.with_columns(hits=all_rows.is_in(hits.implode()).cast(pl.Int32))
-    elif not rule.aggregate.counts:
-        # What has no value does not count.
-        frame = frame.filter(pl.col("weight").is_not_null())
-    weight = pl.lit(0, pl.Int64) if rule.aggregate.counts else pl.col("weight").sum()
-    grouped = frame.group_by("stamped", "clock", "key", "bucket", maintain_order=True).agg(
-        weight=weight, hits=pl.col("hits").sum()
+        numbers = np.arange(chunk.records.height) if rows is None else rows.to_numpy()
+        hits = np.isin(numbers, matching[rule.where].to_numpy()).astype(np.int64) if rule.where != tree.ALL else hits
+    if rule.aggregate.counts:
+        weights = np.zeros_like(weights)
+    keys = _keys(rule.by, chunk, rows) if rule.by else [""] * len(stamped)
+    told = (stamped.tolist(), clock.tolist(), keys, buckets.tolist(), weights.tolist(), hits.tolist())
+    sums: dict[tuple[int, int, str, int], tuple[int, int]] = {}
+    for (t, n, key, bucket, weight, hit), counts in zip(zip(*told, strict=True), has_value.tolist(), strict=True):
+        if counts and (len(sums) < MOST_BUCKETS_AT_ONCE or (t, n, key, bucket) in sums):
+            before = sums.get((t, n, key, bucket), (0, 0))
+            sums[t, n, key, bucket] = before[0] + weight, before[1] + hit
+    return Partial([PartialRow(*place, *both) for place, both in sums.items()], *of_newest)
+
+
+def _weights(computed: Aggregate, records: pl.DataFrame) -> tuple[Integers, Integers]:
+    found = computed.weighted(records).with_columns(
+        pl.col("weight").fill_null(NO_WEIGHT), pl.col("bucket").fill_null(0)
     )
-    return Partial([PartialRow(*row) for row in grouped.head(MOST_BUCKETS_AT_ONCE).iter_rows()], *of_newest)
+    return found["bucket"].to_numpy(), found["weight"].to_numpy()
 
 
-def _keys(by: str, chunk: _Chunk, records: pl.DataFrame, rows: Rows | None) -> pl.Series:
+def _keys(by: str, chunk: _Chunk, rows: Rows | None) -> list[str]:
     """Return the group of each record, empty where it has none."""
-    if not by:
-        return pl.Series("key", [""], pl.String).new_from_index(0, records.height)
     if by == "section":
         keys = chunk.section if rows is None else chunk.section.gather(rows)
-    elif by in FIELDS and FIELDS[by].column not in records.columns:
-        keys = pl.Series("key", [None], pl.String).new_from_index(0, records.height)
+    elif by in FIELDS and FIELDS[by].column not in chunk.records.columns:
+        return [""] * (chunk.records.height if rows is None else len(rows))
     else:
-        keys = records.select(column_of(by).cast(pl.String)).to_series()
+        wanted = chunk.records.select(FIELDS[by].column if by in FIELDS else "attributes")
+        keys = (wanted if rows is None else wanted[rows]).select(column_of(by).cast(pl.String)).to_series()
     keys = keys.fill_null("").str.slice(0, LONGEST_KEY).alias("key")
+    found: list[str] = keys.to_list()
     if keys.n_unique() > MOST_KEYS_AT_ONCE:
-        most = keys.value_counts(sort=True).head(MOST_KEYS_AT_ONCE)["key"]
-        keys = pl.DataFrame({"key": keys}).select(
-            pl.when(pl.col("key").is_in(most.implode())).then("key").otherwise(pl.lit(OTHER)).alias("key")
-        )["key"]
-    return keys
+        most = set(keys.value_counts(sort=True).head(MOST_KEYS_AT_ONCE)["key"])
+        found = [key if key in most else OTHER for key in found]
+    return found
 
 
 def seen_of(records: pl.DataFrame, lines: pl.Series, formats: Mapping[int, Format]) -> Seen:

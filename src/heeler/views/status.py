@@ -21,6 +21,7 @@ _TEXTS = 3
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
+_MOST_KEYS = 5
 
 
 def shown(status: Status) -> str:
@@ -31,14 +32,31 @@ def shown(status: Status) -> str:
         f"{_size(status.memory_bytes)} of memory"
     )
     if not status.sources:
-        return f"{first}\nno sources; [sources.NAME] in the configuration names one"
+        none = "no sources; [sources.NAME] in the configuration names one"
+        return "\n".join([first, none, *_alerting(status)])
     rows = [_HEADINGS, *map(_row, status.sources)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [first, "", _line(_HEADINGS, widths)]
     for source, row in zip(status.sources, rows[1:], strict=True):
         lines.append(_line(row, widths))
         lines += [f"  {printable(note)}" for note in _notes(source)]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_alerting(status)])
+
+
+def _alerting(status: Status) -> list[str]:
+    """Return a line for each rule that fires or fails, and for each notifier."""
+    lines = []
+    for rule in status.rules:
+        if rule.firing:
+            keys = ", ".join(printable(key) for key in rule.firing[:_MOST_KEYS] if key)
+            more = f" ({keys})" if keys else ""
+            lines.append(f"alert {printable(rule.name)}: {len(rule.firing)} firing{more}")
+        if rule.last_error:
+            lines.append(f"alert {printable(rule.name)}: cannot be evaluated: {printable(rule.last_error)}")
+    for one in status.notifiers:
+        told = f"notify {one.name} ({one.kind}): {one.sent:,} sent, {one.waiting:,} waiting, {one.failed:,} given up"
+        lines.append(f"{told}; {printable(one.last_error)}" if one.last_error else told)
+    return ["", *lines] if lines else []
 
 
 def _row(one: SourceStatus) -> tuple[str, ...]:
