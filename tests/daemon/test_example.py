@@ -81,7 +81,7 @@ def test_each_setting_is_right_without_its_comment_sign(
         needed.append("pattern = '(?<time>) (?<level>) (?<message>.*)'")
     if one.section.startswith("redact") and one.name not in {"replacement", "hash_key"}:
         needed.append("replacement = '*'")
-    if one.section.startswith("sources") and one.name != "kind":
+    if one.section.startswith(("sources", "notify")) and one.name != "kind":
         needed.append(f"kind = '{one.section.rpartition('-')[2]}'")
     needed += NEEDED.get((one.section, one.name), NEEDED.get((one.section, ""), []))
     lines = [f"[{one.section}]"] if one.section else []
