@@ -3,9 +3,9 @@
     python campaigns/overload.py [--seconds 60] [--connections 200] [--records 4000] [--most-mb 500]
 
 `heeler run` listens; many senders send bodies without a pause, far more than it can take. Each answer must be 2xx, or
-429 or 503 with a time to come back. While they send, the process is killed with SIGKILL. Then every record of every body
-that was answered with 2xx must be in the lake exactly once, and the memory of the process must have stayed below the cap.
-Exit code 1 on any fault.
+429 or 503 with a time to come back. While they send, the process is killed with SIGKILL. Then every record of a body
+that was answered with 2xx must be in the lake exactly once, and the memory of the process must have stayed below the
+cap. Exit code 1 on any fault.
 """
 
 import argparse
