@@ -28,3 +28,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         unpacked = Path(__file__).parents[1] / ".ci" / "syslog-ng" / "usr" / "sbin" / tool
         if not (shutil.which(tool) or Path("/usr/sbin", tool).exists() or unpacked.exists()):
             terminalreporter.write_line(f"NOTE: there is no {tool} ({package}), so it sent no syslog.", yellow=True)
+    for tool, package in (("promtool", "prometheus"), ("prometheus-alertmanager", "prometheus-alertmanager")):
+        if not shutil.which(tool):
+            terminalreporter.write_line(f"NOTE: there is no {tool} ({package}), so it met nothing.", yellow=True)

@@ -3,7 +3,9 @@
 import asyncio
 import http.client
 import json
+import shutil
 import socket
+import subprocess
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -78,6 +80,9 @@ def test_metrics_are_what_prometheus_reads_whatever_stands_in_the_log(tmp_path: 
     assert read["heeler_response_bytes_total", "group=group", "section=/shop", "status=2xx"] == 5
     assert sum(value for (name, *_), value in read.items() if name == "heeler_requests_total") == 3
     assert read["heeler_memory_bytes",] > 1_000_000
+    assert read["heeler_alerts_firing", "rule=high traffic"] == 0
+    if promtool := shutil.which("promtool"):
+        subprocess.run([promtool, "check", "metrics"], input=text.encode(), check=True)
 
 
 def test_so_many_sections_are_told_by_name_and_the_rest_together(tmp_path: Path) -> None:

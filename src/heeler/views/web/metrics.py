@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from heeler.daemon.running import Daemon
-from heeler.daemon.status import SourceStatus
+from heeler.daemon.status import SourceStatus, Status
 
 CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
@@ -47,6 +47,7 @@ class _Collected:
         yield GaugeMetricFamily("heeler_memory_bytes", "The memory that the process has.", status.memory_bytes)
         yield GaugeMetricFamily("heeler_waiting_bytes", "Lines that are not committed yet.", status.waiting_bytes)
         yield from self._of_sources(status.sources)
+        yield from self._of_alerts(status)
         yield from self._traffic()
 
     def _of_sources(self, sources: list[SourceStatus]) -> Iterator[Metric]:
@@ -64,6 +65,19 @@ class _Collected:
             for rule, times in one.redacted.items():
                 redacted.add_metric([one.name, rule], times)
         yield from (counted, redacted)
+
+    def _of_alerts(self, status: Status) -> Iterator[Metric]:
+        firing = GaugeMetricFamily("heeler_alerts_firing", "Groups of a rule that fire now.", labels=["rule"])
+        late = CounterMetricFamily("heeler_rule_late_lines", "Lines that came too late to count.", labels=["rule"])
+        for rule in status.rules:
+            firing.add_metric([rule.name], len(rule.firing))
+            late.add_metric([rule.name], rule.late)
+        waiting = GaugeMetricFamily("heeler_notices_waiting", "Notices that wait to be told.", labels=["notifier"])
+        failed = CounterMetricFamily("heeler_notices_failed", "Notices that were given up.", labels=["notifier"])
+        for notifier in status.notifiers:
+            waiting.add_metric([notifier.name], notifier.waiting)
+            failed.add_metric([notifier.name], notifier.failed)
+        yield from (firing, late, waiting, failed)
 
     def _traffic(self) -> Iterator[Metric]:
         labels = ["group", "section", "status"]
