@@ -37,6 +37,7 @@ campaigns: $(VENV)/tested
 	$(BIN)/python campaigns/hostile_syslog.py
 	$(BIN)/python campaigns/alerts.py
 	$(BIN)/python campaigns/hostile.py
+	$(BIN)/python campaigns/overload.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

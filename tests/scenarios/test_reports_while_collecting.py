@@ -1,4 +1,4 @@
-"""Collecting in the background while traffic comes, with reports appended to a file: start, status, reports, stop."""
+"""Collecting in the background while traffic comes, with reports and alerts in files: start, status, stop."""
 
 import json
 import os
@@ -47,8 +47,8 @@ def reported(file: Path) -> tuple[list[str], Counter[str], float]:
 
 
 @pytest.mark.timeout(180)
-def test_each_line_is_in_one_of_the_reports_that_are_appended(tmp_path: Path) -> None:
-    log, reports = tmp_path / "access.log", tmp_path / "report.txt"
+def test_each_line_is_in_one_report_and_the_spike_in_the_log_of_alerts(tmp_path: Path) -> None:
+    log, reports, alerts = tmp_path / "access.log", tmp_path / "report.txt", tmp_path / "alerts.log"
     log.touch()
     (tmp_path / "heeler.toml").write_text(
         """store = "lake:lake"
@@ -59,6 +59,15 @@ listen = "127.0.0.1:0"
 kind = "file"
 paths = ["access.log"]
 format = "combined"
+[high_traffic]
+threshold = "30/s"
+window = "2s"
+notify = ["file"]
+[notify.file]
+kind = "log"
+path = "alerts.log"
+triggered = "Monitor on alert {rate} requests/sec at time {time}"
+recovered = "Monitor out of alert {rate} requests/sec at {time}"
 [report]
 path = "report.txt"
 every = "5s"
@@ -74,7 +83,10 @@ top = 1000
         )
         assert made.returncode == 0, made.stderr
         deadline = time.monotonic() + PATIENCE_S
-        while sum(reported(reports)[1].values()) < LINES and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            told = alerts.read_text().count("\n") if alerts.exists() else 0
+            if sum(reported(reports)[1].values()) >= LINES and told >= 2:
+                break
             threading.Event().wait(0.2)
         status = heeler(tmp_path, "status", "--json")
         assert json.loads(status.stdout)["lines"] == LINES
@@ -91,4 +103,8 @@ top = 1000
     assert whole["requests"] == LINES
     rates = [row["requests_per_s"] for row in whole["tables"]["traffic"]]
     assert max(rates) > 20
+    assert [row["state"] for row in whole["tables"]["alerts"]] == ["triggered", "recovered"]
+    fired, out = alerts.read_text().splitlines()
+    assert re.fullmatch(r"Monitor on alert [\d.,]+ requests/sec at time \d{4}-.*", fired)
+    assert re.fullmatch(r"Monitor out of alert [\d.,]+ requests/sec at \d{4}-.*", out)
     assert heeler(tmp_path, "status").returncode != 0

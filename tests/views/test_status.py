@@ -23,7 +23,7 @@ SOURCE = SourceStatus(
     redacted={},
     counters={},
 )
-STATUS = Status(7, "1.0", 90061.0, "lake:/x", 1234, 5_000, 0, 180_000_000, [SOURCE])
+STATUS = Status(7, "1.0", 90061.0, "lake:/x", 1234, 5_000, 0, 180_000_000, [SOURCE], [], [])
 
 
 def test_the_process_comes_first_and_a_line_for_each_source_follows() -> None:

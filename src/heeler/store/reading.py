@@ -84,7 +84,7 @@ class LakeReader:
     def alerts(self, since_us: int | None = None, until_us: int | None = None) -> list[AlertRow]:
         """Return the transitions of alerts from one moment on and before another, in the order of their times."""
         rows = self._catalog.execute(
-            "select rule, state, hits, time, zone from alert "
+            "select rule, state, hits, time, zone, key, start, details from alert "
             "where (?1 is null or time >= ?1) and (?2 is null or time < ?2) order by time, id",
             (since_us, until_us),
         )

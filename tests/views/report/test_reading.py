@@ -134,7 +134,7 @@ def test_every_figure_is_what_one_counts_by_looking(
 
 def test_a_query_narrows_every_table(fill: Fill, request_of: Callable[..., Any], tmp_path: Path) -> None:
     requests = [
-        request_of(second, path, status, 7, client, 30, "web")
+        request_of(second, path, status, 7, client, second * second, "web")
         for second in range(0, 60, 7)
         for path in ("/a?1", "/b")
         for status in (200, 404, 500)
@@ -185,7 +185,7 @@ def test_errors_of_programs_and_requests_are_counted_and_shown(
 
 def test_alerts_are_those_of_the_period(fill: Fill, tmp_path: Path) -> None:
     alerts = [
-        AlertRow("high traffic", state, hits, START_US + second * 1_000_000, 0)
+        AlertRow("high traffic", state, hits, START_US + second * 1_000_000, 0, "/a")
         for state, hits, second in (("recovered", 9, 30), ("triggered", 1300, 10), ("triggered", 1400, 90))
     ]
     fill(tmp_path / "lake", [], alerts=alerts)
@@ -193,8 +193,8 @@ def test_alerts_are_those_of_the_period(fill: Fill, tmp_path: Path) -> None:
     found = report_of(tmp_path / "lake", since_us=START_US, until_us=START_US + 90_000_000).tables["alerts"]
 
     assert found.rows() == [
-        (START + timedelta(seconds=10), "high traffic", "triggered", 1300),
-        (START + timedelta(seconds=30), "high traffic", "recovered", 9),
+        (START + timedelta(seconds=10), "high traffic", "/a", "triggered", 1300),
+        (START + timedelta(seconds=30), "high traffic", "/a", "recovered", 9),
     ]
 
 

@@ -243,10 +243,10 @@ class _Reading:
     def _alerts(self) -> pl.DataFrame:
         """Return the transitions of the period, of all rules, in the order of their times."""
         rows = [
-            (one.time_us, one.rule, one.state, one.hits)
+            (one.time_us, one.rule, one.key, one.state, one.hits)
             for one in self._reader.alerts(self._question.since_us, self._question.until_us)
         ]
-        schema = {"time": pl.Int64, "rule": pl.String, "state": pl.String, "hits": pl.Int64}
+        schema = {"time": pl.Int64, "rule": pl.String, "key": pl.String, "state": pl.String, "hits": pl.Int64}
         return pl.DataFrame(rows, schema, orient="row").cast({"time": pl.Datetime("us")})
 
 
