@@ -183,7 +183,13 @@ def run_curve(seed: int, folder: Path, seconds: int = 400) -> tuple[list[Inciden
         for second in range(seconds, seconds + 400):
             house.alerts += rows_of(house.engine.advance(float(BEGIN_S + second)))
         house.commit()
-        found = [(one.rule, one.key, one.time_us // SECOND_US, one.state) for one in alert_history(lake.catalog)]
+        rows = alert_history(lake.catalog)
+    opened = {(one.rule, one.key, one.start_us) for one in rows if one.state == "triggered"}
+    found = [
+        # Who is told of a recovery must know of what.
+        (one.rule, one.key, one.time_us // SECOND_US, one.state if (one.rule, one.key, one.start_us) in opened else "?")
+        for one in rows
+    ]
     return sorted(found), sorted(oracle(own, told)), house.restarts
 
 
