@@ -20,6 +20,8 @@ FOUND = [
     "half a line, rotate and remove, look, let time pass 1, rotate and remove",
     "write, look, truncate, write, rotate, write, half a line, copytruncate",
     "rotate, write, rotate, link elsewhere, kill 1, link elsewhere",
+    "look, delete and create, rotate, rewrite, copytruncate, copytruncate, restart, rotate, write late 3",
+    "half a line, rotate and remove, rewrite, copytruncate, compress 1, write",
 ]
 
 

@@ -52,6 +52,26 @@ def test_of_one_that_holds_unread_lines_just_these_are_read(
     assert stage.data == b"one\ntwo\nthree\nhalffour\n"
 
 
+@pytest.mark.parametrize("ending", PACK)
+@pytest.mark.parametrize("most", [None, 3])
+def test_what_a_writer_adds_after_it_was_compressed_is_read_while_it_is_open(
+    log: Path, stage: Stage, ending: str, most: int | None
+) -> None:
+    """The file was removed, but its writer was not told yet. Whoever was killed finds a copy that holds less."""
+    with log.open("ab", buffering=0) as writer:
+
+        def at_once() -> None:
+            writer.write(b"two\n")
+            rotate(log)()
+            compress(log.with_name("app.log.1"), ending)()
+
+        late = [lambda: writer.write(b"late\n"), append(log, b"three\n"), stage.advance(70), stage.advance(70)]
+        stage.run(at_once, *late, most=most)
+    stage.run(rotate(log), compress(log.with_name("app.log.1"), ending), lambda: None)
+
+    assert stage.data == b"one\ntwo\nlate\nthree\n"
+
+
 def test_a_copy_that_is_still_being_compressed_is_left_alone(log: Path, stage: Stage, *, live: bool) -> None:
     def half_way() -> None:
         append(log, b"two\n")()

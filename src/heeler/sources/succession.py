@@ -7,7 +7,7 @@ from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import Place
 from heeler.sources.generations import AnyFile, Missed, Rotations, Sought
-from heeler.sources.row import Row, holds
+from heeler.sources.row import Row, holds, is_begun_by
 
 if TYPE_CHECKING:
     from heeler.model import SourceEvent
@@ -152,7 +152,7 @@ class Succession:
         here = self._here
         if here is None or file.identity.may_be(here.identity):
             return here is not None
-        return file.written_ns >= here.identity.birth_ns and bool(file.end.offset) and holds(here, file.end)
+        return file.written_ns >= here.identity.birth_ns and is_begun_by(here, file)
 
     def _lacks_some(self, missed: Missed, newest: Place) -> bool:
         """Tell whether files may have been removed of which nobody knows.
@@ -165,12 +165,18 @@ class Succession:
         return self._is_lacking or missed.lacks_some or (bool(missed.files) and not is_there and not is_told)
 
     def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
-        """Read on in a copy of a file that is gone: what was added to the copy is unread."""
+        """Read on in a copy of a file that is gone: what was added to the copy is unread.
+
+        Not in one that was just compressed, as it was: whoever was not told of it still writes to the file itself.
+        """
         held = [one for one in self._row.generations if one.number == newest.generation and one.file.is_deleted]
-        if held and not self._row.is_other(copy.identity):
-            self._row.exchange(held[0], copy)
-        else:
+        if not held or self._row.is_other(copy.identity):
             copy.close()
+        elif not copy.grows and holds(held[0].file, copy.end):
+            held[0].copy = copy.identity
+            copy.close()
+        else:
+            self._row.exchange(held[0], copy)
 
 
 def _is_of(here: OpenFile | None, place: Place) -> bool:
