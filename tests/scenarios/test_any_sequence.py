@@ -23,6 +23,7 @@ FOUND = [
     "look, delete and create, rotate, rewrite, copytruncate, copytruncate, restart, rotate, write late 3",
     "half a line, rotate and remove, rewrite, copytruncate, compress 1, write",
     "write, look, cut 1, copytruncate, look, write, rotate, rotate and remove 1",
+    "delete, half a line, copytruncate, write, copytruncate, truncate",
 ]
 
 

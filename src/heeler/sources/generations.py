@@ -56,16 +56,20 @@ class Sought:
 
     ``is_here`` knows the file that stood at the path when the search began. None is sought that was born before
     ``since_ns``; 0 stands for the birth of the newest that is known, which may be a copy and younger than its original.
+    What was found ``before`` is found again, whatever its times are.
     """
 
     skips: Test
     ends: Test
     is_here: Test = lambda _: False
     since_ns: int = 0
+    before: frozenset[Identity] = frozenset()
 
     def may_follow(self, newest: Place, file: AnyFile) -> bool:
         """Tell by times whether a file came after the newest."""
-        return newest.precedes(file.identity, file.written_ns, self.since_ns or newest.identity.birth_ns)
+        return file.identity in self.before or newest.precedes(
+            file.identity, file.written_ns, self.since_ns or newest.identity.birth_ns
+        )
 
 
 @dataclass(frozen=True, slots=True)

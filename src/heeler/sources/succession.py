@@ -11,6 +11,7 @@ from heeler.sources.row import Row, holds, is_begun_by
 
 if TYPE_CHECKING:
     from heeler.model import SourceEvent
+    from heeler.sources.file_identity import Identity
 
 
 class Succession:
@@ -26,6 +27,7 @@ class Succession:
         self._before: int | None = None
         self._since_ns = 0
         self._events: list[tuple[int, SourceEvent]] = []
+        self._forgotten: set[Identity] = set()
         self._newest = self._forget_unread()
 
     def find_unread(self) -> bool:
@@ -63,7 +65,8 @@ class Succession:
         newest, here = self._newest, self._row.known.places.get(self._part or "")
         if newest is None or (here is newest and newest.offset):
             return
-        sought = Sought(self._row.is_known, self._row.is_read, self._is_here_now, self._since_ns)
+        row, before = self._row, frozenset(self._forgotten)
+        sought = Sought(row.is_known, row.is_read, self._is_here_now, self._since_ns, before)
         missed = self._rotations.after(newest, sought)
         if missed.copy:
             self._go_on_in(missed.copy, newest)
@@ -114,6 +117,7 @@ class Succession:
                 self._before = place.generation
             else:
                 self._is_lacking |= not self._is_there(place)
+                self._forgotten.add(place.identity)
                 self._row.drop(name)
         unread += [known.origin] if known.origin else []
         oldest = min(unread, key=lambda one: (one.identity.birth_ns, one.written_ns), default=None)
