@@ -72,6 +72,33 @@ def test_what_a_writer_adds_after_it_was_compressed_is_read_while_it_is_open(
     assert stage.data == b"one\ntwo\nlate\nthree\n"
 
 
+def test_what_came_after_a_compressed_one_of_which_nothing_was_read_is_no_copy_of_it(log: Path, stage: Stage) -> None:
+    def at_once() -> None:
+        append(log, b"two\n")()
+        rotate(log)()
+        compress(log.with_name("app.log.1"), ".gz")()
+        append(log, b"three\n")()
+        rotate(log)()
+        append(log, b"four\n")()
+
+    stage.run(rotate(log), at_once, lambda: None)
+
+    assert stage.data == b"one\ntwo\nthree\nfour\n"
+    assert stage.events == ["rotated", "rotated"]
+
+
+def test_a_copy_belongs_to_the_file_of_which_most_was_read(log: Path, stage: Stage) -> None:
+    """Two files begin alike. Of the longer, which was let go, there is a copy; of the shorter, which is gone, none."""
+    later = [stage.advance(70), stage.advance(70)]
+    stage.run(append(log, b"two\n"), rotate(log), lambda: None, *later, append(log, b"one\n"))
+    compress(log.with_name("app.log.1"), ".gz")()
+    log.rename(log.parent.parent / f"{log.parent.name} {log.name}")
+    append(log, b"three\n")()
+    stage.run()
+
+    assert stage.data == b"one\ntwo\none\nthree\n"
+
+
 def test_a_copy_that_is_still_being_compressed_is_left_alone(log: Path, stage: Stage, *, live: bool) -> None:
     def half_way() -> None:
         append(log, b"two\n")()

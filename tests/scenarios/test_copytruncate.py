@@ -96,3 +96,17 @@ def test_the_record_waits_for_half_a_line_before_it(log: Path, stage: Stage) -> 
 
     told = [chunk.data for chunk in stage.chunks if chunk.data], [chunk.data for chunk in stage.chunks if chunk.events]
     assert told == ([b"one\n", b"two\n", b"ha", b"three\n"], [b"three\n"])
+
+
+def test_what_happened_before_a_file_stands_before_the_copy_of_it_that_is_found_later(log: Path, stage: Stage) -> None:
+    """It was rotated, which is not told yet, as half a line before it waits for its end; then it was copied."""
+
+    def at_once() -> None:
+        append(log, b"two\n")()
+        copytruncate(log)()
+        append(log, b"three\n")()
+
+    stage.run(append(log, b"ha"), rotate(log), at_once, *[stage.advance(1.1)] * 3)
+
+    told = [(chunk.data, [event.what for event in chunk.events]) for chunk in stage.chunks if chunk.data]
+    assert told == [(b"one\n", []), (b"ha", []), (b"two\n", ["rotated"]), (b"three\n", ["truncated"])]
