@@ -24,6 +24,7 @@ FOUND = [
     "half a line, rotate and remove, rewrite, copytruncate, compress 1, write",
     "write, look, cut 1, copytruncate, look, write, rotate, rotate and remove 1",
     "delete, half a line, copytruncate, write, copytruncate, truncate",
+    "write, look, replace by a copy, rotate and create later, look, let time pass 2",
 ]
 
 

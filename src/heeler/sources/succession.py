@@ -173,9 +173,12 @@ class Succession:
 
         Not in one that was just compressed, as it was: whoever was not told of it still writes to the file itself.
         """
-        held = [one for one in self._row.generations if one.number == newest.generation and one.file.is_deleted]
-        if not held or self._row.is_other(copy.identity):
+        held = [one for one in self._row.generations if one.number == newest.generation]
+        let_go = [name for name, place in self._row.known.places.items() if place is newest and place.done]
+        if self._row.is_other(copy.identity) or not (held[0].file.is_deleted if held else let_go):
             copy.close()
+        elif not held:
+            self._row.resume(let_go[0], newest, copy)
         elif not copy.grows and holds(held[0].file, copy.end):
             held[0].copy = copy.identity
             copy.close()
