@@ -72,6 +72,33 @@ def test_what_a_writer_adds_after_it_was_compressed_is_read_while_it_is_open(
     assert stage.data == b"one\ntwo\nlate\nthree\n"
 
 
+def test_a_copy_that_holds_less_than_was_read_is_not_read_again_where_nothing_younger_was(
+    log: Path, stage: Stage
+) -> None:
+    with log.open("ab", buffering=0) as writer:
+        at_once = [rotate(log), compress(log.with_name("app.log.1"), ".gz")]
+        stage.run(lambda: [act() for act in at_once], lambda: writer.write(b"late\n"), *[stage.advance(70)] * 2)
+    stage.run(rotate(log), append(log, b"two\n"), lambda: None)
+
+    assert stage.data == b"one\nlate\ntwo\n"
+
+
+def test_of_a_copy_that_holds_more_than_the_file_that_is_gone_the_rest_is_read(log: Path, stage: Stage) -> None:
+    """Somebody saved the file with a line more, and it was rotated and compressed before anybody looked."""
+
+    def at_once() -> None:
+        saved = log.with_name("saved")
+        saved.write_bytes(log.read_bytes() + b"two\n")
+        saved.replace(log)
+        rotate(log)()
+        compress(log.with_name("app.log.1"), ".gz")()
+        append(log, b"three\n")()
+
+    stage.run(at_once, lambda: None)
+
+    assert stage.data == b"one\ntwo\nthree\n"
+
+
 def test_what_came_after_a_compressed_one_of_which_nothing_was_read_is_no_copy_of_it(log: Path, stage: Stage) -> None:
     def at_once() -> None:
         append(log, b"two\n")()
