@@ -282,11 +282,10 @@ class Rotations:
             if sought.ends(file):
                 file.close()
                 break
+            is_later = place.precedes(file.identity, file.written_ns, place.identity.birth_ns)
             # An empty one may be a copy that is just being made; not so where a younger one is complete. Nobody looks
             # again for what is older than that one.
-            is_begun = not found and not file.end.offset
-            is_later = place.precedes(file.identity, file.written_ns, place.identity.birth_ns)
-            if is_later and not is_begun and not sought.skips(file):
+            if is_later and not sought.skips(file) and (found or file.end.offset):
                 found.append(file)
             else:
                 file.close()
