@@ -83,6 +83,17 @@ def test_a_copy_that_holds_less_than_was_read_is_not_read_again_where_nothing_yo
     assert stage.data == b"one\nlate\ntwo\n"
 
 
+def test_a_copy_that_holds_less_is_known_also_where_its_file_had_to_be_closed(log: Path) -> None:
+    """No more than two may be open, and nothing is read of the two that come next."""
+    stage = Stage(log, most_open=2)
+    with log.open("ab", buffering=0) as writer:
+        at_once = [rotate(log), compress(log.with_name("app.log.1"), ".gz")]
+        later = [rotate(log), rotate(log), append(log, b"two\n")]
+        stage.run(lambda: [act() for act in at_once], lambda: writer.write(b"late\n"), *later)
+
+    assert stage.data == b"one\nlate\ntwo\n"
+
+
 def test_of_a_copy_that_holds_more_than_the_file_that_is_gone_the_rest_is_read(log: Path, stage: Stage) -> None:
     """Somebody saved the file with a line more, and it was rotated and compressed before anybody looked."""
 
