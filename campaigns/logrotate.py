@@ -11,6 +11,7 @@ there is no logrotate.
 
 import argparse
 import asyncio
+import io
 import os
 import shutil
 import subprocess
@@ -61,9 +62,12 @@ class Run:
         self.log = self.folder / "app.log"
         self.log.touch()
         self.configuration = self.folder / "logrotate.conf"
-        # The script stands for the signal to the writer, which comes before anything is compressed.
+        self.written_to = self.folder / "written-to"
+        # The script stands for the signal to the writer. It waits until the writer has heard it: what is written to a
+        # file that was compressed and removed already is in no file any more.
         own = [f"su {self.folder.owner()} {self.folder.group()}", "rotate 500", "missingok", MODES[self.mode]]
-        own += ["postrotate", f"sleep {3 * STEP_S}", "endscript"]
+        heard = f'[ "$(stat -c %i {self.log})" = "$(cat {self.written_to})" ]'
+        own += ["postrotate", f"until {heard}; do sleep {STEP_S}; done", "endscript"]
         self.configuration.write_text("\n".join([f"{self.log} {{", *own, "}", ""]))
 
     @property
@@ -90,7 +94,7 @@ class Run:
         await reading
 
     async def _write(self, rotating: "asyncio.Task[None]", rate: int) -> None:
-        file = self.log.open("ab", buffering=0)
+        file = self._open()
         begun, number = time.monotonic(), 0
         while not rotating.done():
             due = int((time.monotonic() - begun) * rate)
@@ -100,11 +104,17 @@ class Run:
             with suppress(FileNotFoundError):
                 if self.log.stat().st_ino != os.fstat(file.fileno()).st_ino:
                     file.close()  # as a program that was told to open its log anew
-                    file = self.log.open("ab", buffering=0)
+                    file = self._open()
             await asyncio.sleep(STEP_S)
         file.close()
         await rotating
         self.written = number
+
+    def _open(self) -> io.FileIO:
+        """Open the log, and say so."""
+        file = self.log.open("ab", buffering=0)
+        self.written_to.write_text(str(os.fstat(file.fileno()).st_ino))
+        return file
 
     def _rotate(self, rotations: int) -> None:
         state = self.folder / "state"

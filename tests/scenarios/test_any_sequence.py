@@ -20,6 +20,11 @@ FOUND = [
     "half a line, rotate and remove, look, let time pass 1, rotate and remove",
     "write, look, truncate, write, rotate, write, half a line, copytruncate",
     "rotate, write, rotate, link elsewhere, kill 1, link elsewhere",
+    "look, delete and create, rotate, rewrite, copytruncate, copytruncate, restart, rotate, write late 3",
+    "half a line, rotate and remove, rewrite, copytruncate, compress 1, write",
+    "write, look, cut 1, copytruncate, look, write, rotate, rotate and remove 1",
+    "delete, half a line, copytruncate, write, copytruncate, truncate",
+    "write, look, replace by a copy, rotate and create later, look, let time pass 2",
 ]
 
 

@@ -96,3 +96,35 @@ def test_the_record_waits_for_half_a_line_before_it(log: Path, stage: Stage) -> 
 
     told = [chunk.data for chunk in stage.chunks if chunk.data], [chunk.data for chunk in stage.chunks if chunk.events]
     assert told == ([b"one\n", b"two\n", b"ha", b"three\n"], [b"three\n"])
+
+
+def test_a_copy_that_is_just_being_made_is_read_once(log: Path, stage: Stage) -> None:
+    """It is empty when it is seen first, and nothing was read yet of the file that is copied."""
+    copy = log.with_name("app.log.1")
+
+    def begin() -> None:
+        append(log, b"two\n")()
+        copy.rename(log.with_name("app.log.2"))
+        copy.touch()
+
+    def end() -> None:
+        copy.write_bytes(log.read_bytes())
+        log.write_bytes(b"three\n")
+
+    stage.run(rotate(log), begin, end, lambda: None)
+
+    assert stage.data == b"one\ntwo\nthree\n"
+
+
+def test_what_happened_before_a_file_stands_before_the_copy_of_it_that_is_found_later(log: Path, stage: Stage) -> None:
+    """It was rotated, which is not told yet, as half a line before it waits for its end; then it was copied."""
+
+    def at_once() -> None:
+        append(log, b"two\n")()
+        copytruncate(log)()
+        append(log, b"three\n")()
+
+    stage.run(append(log, b"ha"), rotate(log), at_once, *[stage.advance(1.1)] * 3)
+
+    told = [(chunk.data, [event.what for event in chunk.events]) for chunk in stage.chunks if chunk.data]
+    assert told == [(b"one\n", []), (b"ha", []), (b"two\n", ["rotated"]), (b"three\n", ["truncated"])]

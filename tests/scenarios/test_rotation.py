@@ -1,9 +1,11 @@
 """Faults 1 to 4: a file is renamed and another takes its place, once or several times, seen or not."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from heeler.sources import rotated_files
 from stage import Stage, append, rotate
 
 
@@ -101,3 +103,44 @@ def test_files_that_were_there_before_the_discovery_are_not_read(log: Path) -> N
     stage.happens(rotate(log), append(log, b"three\n"), live=True)
 
     assert stage.data == b"one\ntwo\nthree\n"
+
+
+def by_date(path: Path, *, copy: bool) -> None:
+    """Rotate a file to the name of a day, which never changes again: none in a list that is too old is wrong."""
+    rotated = path.with_name(f"{path.name}-202601{len(list(path.parent.iterdir())):02}")
+    if copy:
+        rotated.write_bytes(path.read_bytes())
+        os.truncate(path, 0)
+    else:
+        path.rename(rotated)
+        path.touch()
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_rotation_behind_a_listing_of_the_folder_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, copy: bool
+) -> None:
+    """The folder was listed for another file in it, and is listed anew for this one."""
+    other, log = tmp_path / "a.log", tmp_path / "b.log"
+    other.touch()
+    log.write_bytes(b"one\n")
+    stage = Stage(other, log)
+    stage.run()
+    listed = rotated_files.Listing.__init__
+
+    def rotate_after(self: rotated_files.Listing, directory: Path, now_ns: int) -> None:
+        listed(self, directory, now_ns)
+        if log.read_bytes().endswith(b"two\n"):
+            by_date(log, copy=copy)
+            append(log, b"three\n")()
+
+    def at_once() -> None:
+        by_date(other, copy=False)
+        if not copy:
+            by_date(log, copy=False)
+        append(log, b"two\n")()
+
+    monkeypatch.setattr(rotated_files.Listing, "__init__", rotate_after)
+    stage.run(at_once, lambda: None)
+
+    assert stage.of(log) == b"one\ntwo\nthree\n"

@@ -97,14 +97,15 @@ class Follower:
             self.look()
             self._is_drained = False
 
-    def _announce(self) -> Chunk | None:
+    def _announce(self, least: int = 2) -> Chunk | None:
         """Tell of new files before others are known to be elsewhere: whoever is killed in between must find all again.
 
-        The newest comes first. A file that just follows another is found again by that one.
+        The newest comes first. A file that just follows another is found again by that one, so with less than the
+        ``least`` number of files nothing is told.
         """
         new = [one for one in reversed(self._row.generations) if one.told is None]
         moved = [one for one in self._row.generations if one.told and one.told.identity != one.file.identity]
-        if not new or len(new) + len(moved) == 1:
+        if not new or len(new) + len(moved) < least:
             return None
         new[0].told = new[0].place
         return self._told(new[0].part, position_of(new[0].told))
@@ -255,7 +256,10 @@ class Follower:
             if generation.events or not generation.is_told:
                 return self._chunk(generation, Taken())
             if generation.rotated and generation.pending:
-                break  # what happened behind it is told behind its last line
+                # What happened behind it is told behind its last line; which files wait for that, at once.
+                if chunk := self._announce(least=1):
+                    return chunk
+                break
         if chunk := self._tell_path():
             return chunk
         finished = self._row.finished

@@ -24,6 +24,7 @@ class Generation:
     """One of the files that have stood at the path, while it is read.
 
     ``told`` is the place that was handed out last, None before the first. ``events`` happened before what is read next.
+    ``copy`` is what it was compressed to, where it was deleted and is read on all the same.
     """
 
     part: str
@@ -34,6 +35,7 @@ class Generation:
     done: bool = False
     quiet_since: float = 0.0
     pending: int = 0
+    copy: Identity | None = None
     events: list[SourceEvent] = field(default_factory=list)
 
     @property
@@ -54,16 +56,20 @@ class Sought:
 
     ``is_here`` knows the file that stood at the path when the search began. None is sought that was born before
     ``since_ns``; 0 stands for the birth of the newest that is known, which may be a copy and younger than its original.
+    What was found ``before`` is found again, whatever its times are.
     """
 
     skips: Test
     ends: Test
     is_here: Test = lambda _: False
     since_ns: int = 0
+    before: frozenset[Identity] = frozenset()
 
     def may_follow(self, newest: Place, file: AnyFile) -> bool:
         """Tell by times whether a file came after the newest."""
-        return newest.precedes(file.identity, file.written_ns, self.since_ns or newest.identity.birth_ns)
+        return file.identity in self.before or newest.precedes(
+            file.identity, file.written_ns, self.since_ns or newest.identity.birth_ns
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,12 @@ class Rotations:
         self._known.forget()
         self._list()
         return self._listings != before
+
+    def see(self, here: AnyFile) -> None:
+        """List the directories anew if they were listed before ``here`` stood there: another may have stood between."""
+        if not any(listing.has(way.name, here.identity) for way, listing in self._listings.items()):
+            self._is_stale = True
+            self._list_again()
 
     @property
     def is_complete(self) -> bool:
@@ -183,9 +195,13 @@ class Rotations:
         The content decides, so nothing is found for a place before which there is none. Files ``apart_from`` which we
         look are known to be others. A copy may be shorter than what was read; then nothing of it is unread.
         """
-        for _ in range(MOST_LISTINGS):
-            if (found := self._copy_of(place, apart_from)) or not self._list_again():
+        for attempt in range(MOST_LISTINGS):
+            if found := self._copy_of(place, apart_from):
                 return found
+            # It may have been made after the directory was listed, and before its file was truncated.
+            self._is_stale |= not attempt and any(one.may_have_changed for one in self._listings.values())
+            if not self._list_again():
+                return None
         return None
 
     def _copy_of(self, place: Place, apart_from: Callable[[Identity], bool]) -> AnyFile | None:
@@ -266,7 +282,10 @@ class Rotations:
             if sought.ends(file):
                 file.close()
                 break
-            if place.precedes(file.identity, file.written_ns, place.identity.birth_ns) and not sought.skips(file):
+            is_later = place.precedes(file.identity, file.written_ns, place.identity.birth_ns)
+            # An empty one may be a copy that is just being made; not so where a younger one is complete. Nobody looks
+            # again for what is older than that one.
+            if is_later and not sought.skips(file) and (found or file.end.offset):
                 found.append(file)
             else:
                 file.close()

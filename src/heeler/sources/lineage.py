@@ -7,7 +7,7 @@ from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import KnownFiles, Place
 from heeler.sources.generations import AnyFile, Generation, Rotations, Sought
-from heeler.sources.row import Reading, Row, holds
+from heeler.sources.row import Reading, Row, holds, is_begun_by
 from heeler.sources.succession import Succession
 
 MOST_REMEMBERED = 8
@@ -82,6 +82,8 @@ class Lineage:
         was_read = bool(self.row.generations)
         self._retire()
         rotations = self._rotations()
+        if here:
+            rotations.see(here)
         succession = Succession(self._path, self.row, rotations, here)
         if not succession.find_unread():
             return False
@@ -108,12 +110,14 @@ class Lineage:
         def skip(one: AnyFile) -> bool:
             # A copy of what is there still, perhaps one that is being made: the truncation is to come. Or it was
             # saved with more lines, and took its place.
-            return self.row.is_known(one) or holds(here, one.end) or _goes_on(one, here.end)
+            is_copy = one.end.offset > 0 and holds(here, one.end)
+            return self.row.is_known(one) or is_copy or _goes_on(one, here.end)
 
-        sought = Sought(skip, self.row.is_read, lambda one: bool(one.end.offset) and holds(here, one.end))
+        sought = Sought(skip, self.row.is_read, lambda one: is_begun_by(here, one))
         for one in self._rotations().before(current.place, sought, is_here=is_here):
             copy = self.row.append(one, rotated=True, before=current.number)
-            self.row.tell_behind(copy.number, told.copied(self._path, one))
+            if one.end.offset:
+                self.row.tell_behind(copy.number, told.copied(self._path, one))
 
     def changed(self, generation: Generation) -> None:
         """Take note that the bytes before the offset are no longer those that were read: what is there now is new.

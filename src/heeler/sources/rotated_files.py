@@ -66,6 +66,7 @@ class Listing:
         """Whether it could be listed: what is not seen in one that could not is not gone."""
         self.changed_ns = 0
         """When a name in it changed last, by the clock of its file system."""
+        self._now_ns = now_ns
         self._names: dict[str, int] = {}
         try:
             self._list(now_ns)
@@ -90,6 +91,18 @@ class Listing:
         return isinstance(other, Listing) and (other._names, other.changed_ns) == (self._names, self.changed_ns)
 
     __hash__ = None  # type: ignore[assignment]  # it is compared, and nothing else
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether a name in the directory may have changed since it was listed."""
+        try:
+            return self._now_ns - self.changed_ns <= RESTS_NS or self.directory.stat().st_ctime_ns != self.changed_ns
+        except OSError:
+            return self.is_known
+
+    def has(self, name: str, identity: Identity) -> bool:
+        """Tell whether a file stood there under this name; its inode may have been that of another before."""
+        return self._names.get(name) == identity.inode and identity.birth_ns <= self.changed_ns + _BIRTH_ERROR_NS
 
     def of(self, identity: Identity) -> list[Path]:
         """Return the paths that may be this file; only opening one tells."""

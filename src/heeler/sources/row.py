@@ -100,7 +100,8 @@ class Row:
         self._close(generation)
         self.generations.remove(generation)
         generation.done = True
-        self.known.places[generation.part] = self.finished[generation.part] = generation.place
+        place = replace(generation.place, identity=generation.copy or generation.file.identity)
+        self.known.places[generation.part] = self.finished[generation.part] = place
         for event in generation.events:
             self.tell_behind(generation.number, event)
 
@@ -137,7 +138,7 @@ class Row:
 
     def is_held(self, identity: Identity) -> bool:
         """Tell whether a file is being read."""
-        return any(one.file.identity.may_be(identity) for one in self.generations)
+        return any(one.file.identity.may_be(identity) or one.copy == identity for one in self.generations)
 
     def is_other(self, identity: Identity) -> bool:
         """Tell whether a file is known, here or under another path, so that it is no missed one and no copy."""
@@ -169,3 +170,9 @@ def holds(file: AnyFile, place: Place) -> bool:
         return isinstance(file, OpenFile) and file.holds(place)
     except OSError:
         return False  # it was closed for a while, and has moved
+
+
+def is_begun_by(file: OpenFile, other: AnyFile) -> bool:
+    """Tell whether a file holds all that the other does, and so much that not many do."""
+    end = other.end
+    return end.offset > 0 and holds(file, end) and file.tells(end)

@@ -7,10 +7,11 @@ from heeler.sources import sentences as told
 from heeler.sources.file_lines import OpenFile
 from heeler.sources.file_position import Place
 from heeler.sources.generations import AnyFile, Missed, Rotations, Sought
-from heeler.sources.row import Row, holds
+from heeler.sources.row import Row, holds, is_begun_by
 
 if TYPE_CHECKING:
     from heeler.model import SourceEvent
+    from heeler.sources.file_identity import Identity
 
 
 class Succession:
@@ -26,6 +27,7 @@ class Succession:
         self._before: int | None = None
         self._since_ns = 0
         self._events: list[tuple[int, SourceEvent]] = []
+        self._forgotten: set[Identity] = set()
         self._newest = self._forget_unread()
 
     def find_unread(self) -> bool:
@@ -63,7 +65,8 @@ class Succession:
         newest, here = self._newest, self._row.known.places.get(self._part or "")
         if newest is None or (here is newest and newest.offset):
             return
-        sought = Sought(self._row.is_known, self._row.is_read, self._is_here_now, self._since_ns)
+        row, before = self._row, frozenset(self._forgotten)
+        sought = Sought(row.is_known, row.is_read, self._is_here_now, self._since_ns, before)
         missed = self._rotations.after(newest, sought)
         if missed.copy:
             self._go_on_in(missed.copy, newest)
@@ -114,6 +117,7 @@ class Succession:
                 self._before = place.generation
             else:
                 self._is_lacking |= not self._is_there(place)
+                self._forgotten.add(place.identity)
                 self._row.drop(name)
         unread += [known.origin] if known.origin else []
         oldest = min(unread, key=lambda one: (one.identity.birth_ns, one.written_ns), default=None)
@@ -152,7 +156,7 @@ class Succession:
         here = self._here
         if here is None or file.identity.may_be(here.identity):
             return here is not None
-        return file.written_ns >= here.identity.birth_ns and bool(file.end.offset) and holds(here, file.end)
+        return file.written_ns >= here.identity.birth_ns and is_begun_by(here, file)
 
     def _lacks_some(self, missed: Missed, newest: Place) -> bool:
         """Tell whether files may have been removed of which nobody knows.
@@ -165,12 +169,21 @@ class Succession:
         return self._is_lacking or missed.lacks_some or (bool(missed.files) and not is_there and not is_told)
 
     def _go_on_in(self, copy: AnyFile, newest: Place) -> None:
-        """Read on in a copy of a file that is gone: what was added to the copy is unread."""
-        held = [one for one in self._row.generations if one.number == newest.generation and one.file.is_deleted]
-        if held and not self._row.is_other(copy.identity):
-            self._row.exchange(held[0], copy)
-        else:
+        """Read on in a copy of a file that is gone: what was added to the copy is unread.
+
+        Not in one that was just compressed, as it was: whoever was not told of it still writes to the file itself.
+        """
+        held = [one for one in self._row.generations if one.number == newest.generation]
+        let_go = [name for name, place in self._row.known.places.items() if place is newest and place.done]
+        if self._row.is_other(copy.identity) or not (held[0].file.is_deleted if held else let_go):
             copy.close()
+        elif not held:
+            self._row.resume(let_go[0], newest, copy)
+        elif not copy.grows and holds(held[0].file, copy.end):
+            held[0].copy = copy.identity
+            copy.close()
+        else:
+            self._row.exchange(held[0], copy)
 
 
 def _is_of(here: OpenFile | None, place: Place) -> bool:
