@@ -1,6 +1,8 @@
 """Batches from bytes, as whoever feeds a lake makes them."""
 
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +20,8 @@ from heeler.store.schema import RECORD_TABLES, TABLES
 from heeler.store.upkeep import Upkeep
 
 RECEIVED_US = 1_750_000_000_000_000
+
+MEMORY_BYTES = 4 << 30
 
 Batches = Callable[..., Batch]
 Export = Callable[..., bytes]
@@ -59,6 +63,23 @@ def batch() -> Batches:
 @pytest.fixture
 def export() -> Export:
     return export_of
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is much of it: thousands of commits wait for no disk there.
+
+    What the disk has after a power cut is proven elsewhere, by the system calls that were made.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - a file system, not a name that somebody could guess
+    if not memory.is_dir() or shutil.disk_usage(memory).free < MEMORY_BYTES:
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="heeler-tests-", dir=memory))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
