@@ -25,6 +25,8 @@ FOUND = [
     "write, look, cut 1, copytruncate, look, write, rotate, rotate and remove 1",
     "delete, half a line, copytruncate, write, copytruncate, truncate",
     "write, look, replace by a copy, rotate and create later, look, let time pass 2",
+    "rotate, look, let time pass 2, write, look, write late, rotate and remove",
+    "write, copytruncate, copytruncate, kill 2, write, rotate and remove, rotate and create later",
 ]
 
 
