@@ -298,8 +298,11 @@ class Play:
             numbers = self._numbers(old)
             if not numbers & stored:
                 self.unseen |= numbers
-            elif is_gone or numbers & self.again or (old.stat().st_ino not in self.stood and old != self.real):
+            elif is_gone or numbers & self.again or (self._is_copy(old) and old != self.real):
                 self.lost |= numbers - stored  # nobody knows the folder, and nobody a copy by its inode
+
+    def _is_copy(self, old: Path) -> bool:
+        return old.suffix == ".gz" or old.stat().st_ino not in self.stood
 
     def _delete(self, how: int) -> None:
         del how

@@ -27,6 +27,8 @@ FOUND = [
     "write, look, replace by a copy, rotate and create later, look, let time pass 2",
     "rotate, look, let time pass 2, write, look, write late, rotate and remove",
     "write, copytruncate, copytruncate, kill 2, write, rotate and remove, rotate and create later",
+    "write, copytruncate, rewrite, copytruncate, compress, kill 2, rewrite, kill 3",
+    "link elsewhere, rewrite, rotate, restart, write late, compress, link elsewhere",
 ]
 
 

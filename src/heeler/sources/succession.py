@@ -130,7 +130,8 @@ class Succession:
         """Return the parts that were being read and are not open, the newest first: a copy is rather one of these."""
         held, places = {self._part, *self._row.parts}, self._row.known.places
         # Of several contents of one file only the newest can be there still; of the others nothing may have been read.
-        newest_first = sorted(places.items(), key=lambda one: one[1].generation, reverse=True)
+        # One that was forgotten and found anew has the number that it had before, if that was not stored as forgotten.
+        newest_first = sorted(places.items(), key=lambda one: (one[1].generation, one[1].offset), reverse=True)
         last = {place.identity: name for name, place in newest_first[::-1]}
         active = [(name, place) for name, place in newest_first if name not in held and not place.done]
         for name, place in active:
