@@ -29,6 +29,7 @@ FOUND = [
     "write, copytruncate, copytruncate, kill 2, write, rotate and remove, rotate and create later",
     "write, copytruncate, rewrite, copytruncate, compress, kill 2, rewrite, kill 3",
     "link elsewhere, rewrite, rotate, restart, write late, compress, link elsewhere",
+    "write, kill 1, look, copytruncate, kill 1, rewrite, rotate and remove",
 ]
 
 
