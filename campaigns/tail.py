@@ -223,12 +223,14 @@ class Play:
         """Rotate, and keep one to three rotated files."""
         self._rotate(how)
         stored = set(self.stored())
+        let_go = {position.get("inode") for position in self.stage.positions.values() if position.get("done")}
         for old in self._all_rotated():
             if int(old.name.removeprefix(f"{self.real.name}.").partition(".")[0]) > 1 + how % 3:
                 numbers = self._numbers(old)
                 is_known = numbers & stored or (old.stat().st_ino in self.stood and not self.path.is_symlink())
                 # The other is a copy of what was truncated before anybody saw it, or in a folder that nobody knew yet.
-                gone = self.lost if is_known else self.unseen
+                # Or it was let go when it was read to its end, and late lines have come since.
+                gone = self.lost if is_known and old.stat().st_ino not in let_go else self.unseen
                 gone |= numbers - stored
                 old.unlink()
 
@@ -296,8 +298,11 @@ class Play:
             numbers = self._numbers(old)
             if not numbers & stored:
                 self.unseen |= numbers
-            elif is_gone or numbers & self.again or (old.stat().st_ino not in self.stood and old != self.real):
+            elif is_gone or numbers & self.again or (self._is_copy(old) and old != self.real):
                 self.lost |= numbers - stored  # nobody knows the folder, and nobody a copy by its inode
+
+    def _is_copy(self, old: Path) -> bool:
+        return old.suffix == ".gz" or old.stat().st_ino not in self.stood
 
     def _delete(self, how: int) -> None:
         del how

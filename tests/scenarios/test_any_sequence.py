@@ -25,6 +25,11 @@ FOUND = [
     "write, look, cut 1, copytruncate, look, write, rotate, rotate and remove 1",
     "delete, half a line, copytruncate, write, copytruncate, truncate",
     "write, look, replace by a copy, rotate and create later, look, let time pass 2",
+    "rotate, look, let time pass 2, write, look, write late, rotate and remove",
+    "write, copytruncate, copytruncate, kill 2, write, rotate and remove, rotate and create later",
+    "write, copytruncate, rewrite, copytruncate, compress, kill 2, rewrite, kill 3",
+    "link elsewhere, rewrite, rotate, restart, write late, compress, link elsewhere",
+    "write, kill 1, look, copytruncate, kill 1, rewrite, rotate and remove",
 ]
 
 

@@ -173,8 +173,9 @@ class Follower:
         try:
             if not generation.file.same():
                 self._lineage.changed(generation)
-                if generation not in self._row.generations:
-                    return None
+                chunk = self._announce()
+                if chunk or generation not in self._row.generations:
+                    return chunk
             taken = generation.file.take(self._reading.chunk_bytes, self._reading.longest)
             if not taken.data and not taken.hole_bytes and generation.rotated:
                 taken = self._read_rotated(generation)

@@ -110,6 +110,12 @@ class Row:
         self.known.places.pop(part, None)
         self.finished[part] = None
 
+    def take_back(self, dropped: dict[str, Place]) -> None:
+        """Know again how far files were read."""
+        self.known.places |= dropped
+        for part in dropped:
+            self.finished.pop(part, None)
+
     def close(self) -> None:
         """Let go of all files."""
         for generation in self.generations:

@@ -11,7 +11,6 @@ from heeler.sources.row import Row, holds, is_begun_by
 
 if TYPE_CHECKING:
     from heeler.model import SourceEvent
-    from heeler.sources.file_identity import Identity
 
 
 class Succession:
@@ -27,7 +26,7 @@ class Succession:
         self._before: int | None = None
         self._since_ns = 0
         self._events: list[tuple[int, SourceEvent]] = []
-        self._forgotten: set[Identity] = set()
+        self._forgotten: dict[str, Place] = {}
         self._newest = self._forget_unread()
 
     def find_unread(self) -> bool:
@@ -44,6 +43,7 @@ class Succession:
                     self._events.append((place.generation, told.copied(self._path, file)))
                 self._row.resume(name, place, file)
             elif place is self._newest and self._here is None:
+                self._row.take_back(self._forgotten)
                 return False  # the newest comes first, so nothing was found yet
             elif place is self._newest and self._part is None and self._is_the_same_here(place):
                 self._part = name  # it was copied, or its disk came back under another name
@@ -65,7 +65,7 @@ class Succession:
         newest, here = self._newest, self._row.known.places.get(self._part or "")
         if newest is None or (here is newest and newest.offset):
             return
-        row, before = self._row, frozenset(self._forgotten)
+        row, before = self._row, frozenset(place.identity for place in self._forgotten.values())
         sought = Sought(row.is_known, row.is_read, self._is_here_now, self._since_ns, before)
         missed = self._rotations.after(newest, sought)
         if missed.copy:
@@ -117,7 +117,7 @@ class Succession:
                 self._before = place.generation
             else:
                 self._is_lacking |= not self._is_there(place)
-                self._forgotten.add(place.identity)
+                self._forgotten[name] = place
                 self._row.drop(name)
         unread += [known.origin] if known.origin else []
         oldest = min(unread, key=lambda one: (one.identity.birth_ns, one.written_ns), default=None)
@@ -130,7 +130,8 @@ class Succession:
         """Return the parts that were being read and are not open, the newest first: a copy is rather one of these."""
         held, places = {self._part, *self._row.parts}, self._row.known.places
         # Of several contents of one file only the newest can be there still; of the others nothing may have been read.
-        newest_first = sorted(places.items(), key=lambda one: one[1].generation, reverse=True)
+        # One that was forgotten and found anew has the number that it had before, if that was not stored as forgotten.
+        newest_first = sorted(places.items(), key=lambda one: (one[1].generation, one[1].offset), reverse=True)
         last = {place.identity: name for name, place in newest_first[::-1]}
         active = [(name, place) for name, place in newest_first if name not in held and not place.done]
         for name, place in active:
