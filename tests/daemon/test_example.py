@@ -72,6 +72,7 @@ def test_each_setting_is_right_without_its_comment_sign(
     one: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAME", "a-secret-that-is-long")
+    monkeypatch.setenv("ALERT_URL", "mailto://user:secret@example.com")
     needed = [
         other.line
         for other in EXAMPLES

@@ -124,6 +124,8 @@ class Daemon:
                 old, self._setup = self._setup, new
                 changed = [name for name in self._running if old.changes(name, new)]
                 await self._end(changed)
+                if self._stopping.is_set():
+                    return
                 await self._begin_rules(new)
                 self._begin(new)
                 self._notice(f"The configuration was read again: {len(changed)} sources ended or changed.")

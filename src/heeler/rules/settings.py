@@ -67,7 +67,7 @@ class RuleSettings(Section):
     query: str = Field(default="", examples=["status:5xx"])
     """Which lines count, as `heeler search` has it. Without it all."""
 
-    aggregate: str = Field(default="rate", examples=["p99 duration"])
+    aggregate: str = "rate"
     """What is computed of them: rate (a second), count, sum FIELD, p99 FIELD, distinct FIELD, or ratio."""
 
     of: str | None = Field(default=None, examples=["group:shop"])
