@@ -30,6 +30,7 @@ FOUND = [
     "write, copytruncate, rewrite, copytruncate, compress, kill 2, rewrite, kill 3",
     "link elsewhere, rewrite, rotate, restart, write late, compress, link elsewhere",
     "write, kill 1, look, copytruncate, kill 1, rewrite, rotate and remove",
+    "look, write, rotate, write, half a line, rotate and remove, restart",
 ]
 
 

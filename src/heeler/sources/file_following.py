@@ -264,7 +264,10 @@ class Follower:
         if chunk := self._tell_path():
             return chunk
         finished = self._row.finished
+        is_waited_for = any(one.events for one in self._row.generations)
         for part in sorted(finished, key=lambda one: finished[one] is None):
+            if finished[part] is None and is_waited_for:
+                break  # what is told in its place waits for half a line, and would never be told after a restart
             place = finished.pop(part)
             return self._told(part, position_of(place) if place else {})
         return None
