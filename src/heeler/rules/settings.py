@@ -91,7 +91,7 @@ class RuleSettings(Section):
     recover_above: float | None = Field(default=None, examples=[2.0])
     """A rule with below recovers above this."""
 
-    for_: Duration = Field(default=0.0, alias="for", examples=[30.0])
+    for_: Duration = Field(default=0.0, alias="for")
     """How long it must hold before it fires."""
 
     keep_firing: Duration = 0.0
