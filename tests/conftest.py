@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("heeler", derandomize=True, deadline=None, max_examples=60, database=None)
+settings.register_profile("heeler", derandomize=True, deadline=None, max_examples=40, database=None)
 settings.load_profile("heeler")
 
 SHARED_SAMPLES = Path(__file__).parents[2] / "shared" / "data"

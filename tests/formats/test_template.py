@@ -179,7 +179,7 @@ def test_lines_that_nearly_fit_come_back_as_they_were(name: str, draw: st.DataOb
     assert written_back(ALL["plain"], data) == data
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(near=near_files())
 def test_what_a_line_means_does_not_depend_on_its_neighbours(near: tuple[Template, bytes]) -> None:
     written, data = near
@@ -188,7 +188,7 @@ def test_what_a_line_means_does_not_depend_on_its_neighbours(near: tuple[Templat
     assert parsed(written, data) == alone
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(near=near_files())
 def test_the_fast_way_of_cutting_agrees_with_the_regular_expression(near: tuple[Template, bytes]) -> None:
     written, data = near
@@ -203,7 +203,7 @@ def test_the_fast_way_of_cutting_agrees_with_the_regular_expression(near: tuple[
     assert fast.filter(pl.Series(fast_valid)).equals(strict.filter(pl.Series(fast_valid)))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(near=near_files(), choice=st.integers(0, 2**12))
 def test_a_choice_of_columns_reads_the_same_values(near: tuple[Template, bytes], choice: int) -> None:
     written, data = near
@@ -219,7 +219,7 @@ def test_a_choice_of_columns_reads_the_same_values(near: tuple[Template, bytes],
         assert part["raw"].is_null().equals(part["parsed"].alias("raw")), "kept only where the line does not parse"
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(near=near_files())
 def test_raw_is_kept_where_the_line_would_not_come_back_and_nowhere_else(near: tuple[Template, bytes]) -> None:
     written, data = near

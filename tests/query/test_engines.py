@@ -66,7 +66,7 @@ def questions(draw: st.DrawFn) -> tuple[tree.Condition, Records]:
     return draw(conditions_of(part_of(lines))), some
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(questions())
 def test_engines_find_what_one_finds_by_looking(
     connection: duckdb.DuckDBPyConnection, asked: tuple[tree.Condition, Records]
@@ -125,7 +125,7 @@ def test_the_text_of_a_line_is_that_of_its_bytes(some: Records) -> None:
     assert found.to_list() == [record.line.decode("utf-8", "replace") for record in some.each]
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(conditions)
 def test_sql_for_postgresql_can_be_read(condition: tree.Condition) -> None:
     columns = {"time", "log_group", "log_stream", "attributes", "raw", "message", "host", "path", "status", "client"}
@@ -134,7 +134,7 @@ def test_sql_for_postgresql_can_be_read(condition: tree.Condition) -> None:
     assert sqlglot.parse_one(text, read="postgres").sql("postgres") == text
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(conditions, any_records)
 def test_what_is_not_exact_finds_more_and_never_less(
     connection: duckdb.DuckDBPyConnection, condition: tree.Condition, some: Records

@@ -57,21 +57,21 @@ any_value: st.SearchStrategy[Condition] = st.one_of(
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(conditions, stages)
 def test_a_query_that_is_written_reads_back_as_itself(condition: Condition, stages: tuple[Stage, ...]) -> None:
     query = Query(condition, stages)
     assert parse(str(query)) == query
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(st.lists(any_value, max_size=3))
 def test_any_text_at_all_reads_back_as_itself(parts: list[Condition]) -> None:
     query = Query(all_of(parts) if parts else ALL)
     assert parse(str(query)) == query
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.text(alphabet="ab:()|\"'-=@/\\*<>. ORNT\n", max_size=25))
 def test_whatever_is_typed_is_read_or_refused_in_a_sentence(text: str) -> None:
     place = 0

@@ -35,7 +35,7 @@ def ways(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[str]:
     return found + [":".join(short[:begin]) + "::" + ":".join(short[end:]) for begin, end in runs]
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(networks(), v4 | v6)
 def test_an_address_is_held_if_the_network_holds_it(
     network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address

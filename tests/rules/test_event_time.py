@@ -76,7 +76,7 @@ STAMPS = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(stamps=STAMPS, cuts=st.lists(st.integers(0, 14)), zones=st.lists(st.integers(-720, 840), min_size=14))
 def test_the_clock_says_the_same_however_the_lines_are_cut(
     stamps: list[int | None], cuts: list[int], zones: list[int]

@@ -409,7 +409,7 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @example([("rotate", 0), ("die", 0), ("append", b"x"), ("rotate", 0), ("die", 0)], 1, 16)  # the first left no trace
 @given(operations=operations, chunk_bytes=st.sampled_from([1, 7, 64]), longest=st.sampled_from([16, 1 << 20]))
 def test_all_bytes_written_are_read_once_and_in_order(

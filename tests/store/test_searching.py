@@ -99,7 +99,7 @@ def found_by(search: Iterator[pl.DataFrame]) -> list[tuple[Any, ...]]:
     return [row for frame in frames for row in frame.iter_rows()]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(conditions, st.sampled_from([(1, 1), (50, 200), (10**6, 10**6)]), st.integers(1, 40))
 def test_a_search_finds_what_one_finds_by_looking(
     stored: Stored, condition: Condition, sizes: tuple[int, int], limit: int
@@ -119,7 +119,7 @@ def test_a_search_finds_what_one_finds_by_looking(
     patch.undo()
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(conditions)
 def test_what_is_counted_is_what_one_counts_by_looking(stored: Stored, condition: Condition) -> None:
     """By DuckDB over the segments where it can read them itself, else over what the search finds."""

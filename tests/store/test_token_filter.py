@@ -93,7 +93,7 @@ asked = (
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(lines, asked, st.integers(1, 5))
 def test_no_row_that_matches_is_left_out(
     tmp_path_factory: pytest.TempPathFactory, some: list[str], condition: Token | Text | Equal, group_rows: int

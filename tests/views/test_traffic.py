@@ -143,7 +143,7 @@ def traffic_of_any_kind(draw: st.DrawFn) -> list[Hit]:
     return hits
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     hits=traffic_of_any_kind(),
     interval_s=st.sampled_from([1, 7, 10, 60, 300]),

@@ -275,7 +275,7 @@ LIVE_STORIES = st.lists(st.tuples(LIVE_STEPS, DETAILS), max_size=60).map(told)
 CUTS = st.lists(st.integers(1, 40), max_size=20)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(rule=RULES, interval_s=st.integers(1, 15), story=STORIES, cuts=CUTS)
 def test_a_replay_says_what_the_specification_says_however_it_is_cut(
     rule: HighTraffic, interval_s: int, story: list[Line | Passing], cuts: list[int]
@@ -291,7 +291,7 @@ def test_a_replay_says_what_the_specification_says_however_it_is_cut(
     assert (watching.firing is not None) == oracle.firing
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(rule=RULES, interval_s=st.integers(1, 15), story=LIVE_STORIES, cuts=CUTS)
 def test_time_that_passes_without_lines_closes_seconds_and_blocks_too(
     rule: HighTraffic, interval_s: int, story: list[Line | Passing], cuts: list[int]
