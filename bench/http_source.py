@@ -138,12 +138,13 @@ async def send(port: int, head: bytes, bodies: list[bytes], until: float, refusa
 
 @dataclass(frozen=True)
 class Load:
-    """How much is sent, and how often it is committed; 0 is at once."""
+    """How much is sent, and how often it is committed; 0 is at once. ``bodies`` differ; then the same come again."""
 
     seconds: float
     connections: int
     batch: int
     commit_seconds: float = 0
+    bodies: int = 64
 
 
 async def measure(port: int, name: str, load: Load, refusals: list[float]) -> list[float]:
@@ -151,7 +152,7 @@ async def measure(port: int, name: str, load: Load, refusals: list[float]) -> li
     path, kind, coding, make = CASES[name]
     packed = f"content-encoding: {coding}\r\n" if coding else ""
     head = f"POST {path} HTTP/1.1\r\nhost: h\r\ncontent-type: {kind}\r\n{packed}".encode()
-    each = max(1, 64 // load.connections)
+    each = max(1, load.bodies // load.connections)
     # The store forgets by which keys it was sent what, so bodies may come again.
     plain = [[make(load.batch, 1000 * one + number) for number in range(each)] for one in range(load.connections)]
     bodies = [[gzip.compress(body, 1) if coding else body for body in some] for some in plain]
