@@ -126,7 +126,7 @@ def run(given: argparse.Namespace) -> int:
         folder, port = Path(place), free_port()
         (folder / "heeler.toml").write_text(
             f"store = 'lake:lake'\n[web]\nlisten = '127.0.0.1:{free_port()}'\n"
-            f"[sources.load]\nkind = 'http'\nlisten = '127.0.0.1:{port}'\n"
+            f"[sources.load]\nkind = 'http'\nlisten = '127.0.0.1:{port}'\nin_flight = '16MiB'\n"
         )
         with subprocess.Popen([*HEELER, "run"], cwd=folder, stderr=subprocess.DEVNULL) as process:
             asyncio.run(asyncio.wait_for(listens(port), BEGIN_SECONDS))

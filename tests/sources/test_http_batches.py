@@ -1,12 +1,14 @@
 """Batches against a model: each is answered once its chunks are committed, once stored, and the room is kept."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from heeler.model import Chunk
+from heeler.sources import http_batches
 from heeler.sources.http_batches import Batches
 from heeler.sources.http_request import Refused
 
@@ -91,6 +93,36 @@ STEPS = st.lists(
     | st.tuples(st.just("leave"), st.integers(0, 5), st.just(0)),
     max_size=40,
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_by_one() -> Iterator[None]:
+    """Chunks are given as they came, so that each can be told apart."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http_batches, "JOINED_BYTES", 0)
+        yield
+
+
+def test_bodies_of_one_stream_that_wait_are_given_together_and_acknowledged_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_batches, "JOINED_BYTES", 1 << 20)
+
+    async def run() -> None:
+        model = Model()
+        for number in (1, 2, 3):
+            model.send(number, 2, f"key {number}")
+        await settled()
+        chunk = await model.batches.next()
+        assert chunk is not None
+        assert chunk.data == b"1-0\n1-1\n2-0\n2-1\n3-0\n3-1\n"
+        assert len(chunk.keys) == 6
+        assert chunk.position == {"batch": 6}
+        model.batches.committed(6)
+        await settled()
+        assert [one[2].exception() for one in model.sent] == [None] * 3
+
+    asyncio.run(run())
 
 
 @given(STEPS, st.booleans())

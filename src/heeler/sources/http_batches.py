@@ -14,6 +14,10 @@ PART = "listener"
 """The one part of an http source. Its position is the number of the last chunk."""
 
 
+JOINED_BYTES = 2 << 20
+"""Bodies of one stream are given together up to about so many bytes."""
+
+
 @dataclass(slots=True)
 class _Batch:
     first: int
@@ -120,8 +124,17 @@ class Batches:
             await self._some.wait()
         if not self._chunks:
             return None
-        self._given += 1
-        return self._chunks.popleft()
+        chunks = [self._chunks.popleft()]
+        size = len(chunks[0].data)
+        # Many small bodies wait under load; parsing and storing each by itself would cost more than its lines do.
+        while self._chunks and _follows(chunks[-1], self._chunks[0]) and size < JOINED_BYTES:
+            chunks.append(self._chunks.popleft())
+            size += len(chunks[-1].data)
+        self._given += len(chunks)
+        if len(chunks) == 1:
+            return chunks[0]
+        keys = tuple(key for chunk in chunks for key in chunk.keys)
+        return replace(chunks[-1], data=b"".join(chunk.data for chunk in chunks), keys=keys)
 
     def committed(self, number: int) -> None:
         """Acknowledge every batch whose chunks are all numbered up to ``number``."""
@@ -155,6 +168,12 @@ class Batches:
             done.set_result(None)
         else:
             done.set_exception(Refused(503, "Heeler stops, or has no room. Send it again in a moment."))
+
+
+def _follows(chunk: Chunk, other: Chunk) -> bool:
+    """Tell whether a chunk can be joined to the one before it: whole lines of the same stream."""
+    same = (chunk.group, chunk.stream) == (other.group, other.stream)
+    return same and not chunk.piece and not other.piece and chunk.data.endswith(b"\n")
 
 
 def hear(done: "asyncio.Future[Any]") -> None:
